@@ -1,0 +1,148 @@
+#!/usr/bin/env bash
+# Makes this checkout ready to build and run: Node, Debian packages, npm packages. Safe to run again; a second run
+# takes a moment. `--test` adds what the tests need. STARLING_SKIP_APT=1 leaves Debian packages alone.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+node_major_min=20
+stamp=node_modules/.starling-setup
+with_tests=no
+for argument in "$@"; do
+  case "$argument" in
+    --test) with_tests=yes ;;
+    *) echo "setup: unknown argument $argument (only --test is known)" >&2; exit 2 ;;
+  esac
+done
+
+say() { echo "setup: $*"; }
+stop() { printf 'setup: %s\n' "$@" >&2; exit 1; }
+
+# Runs a long command quietly: shows that it is under way, and the end of its output if it fails.
+long_step() {
+  local label=$1; shift
+  local log began=$SECONDS shown=0 status=0 child
+  log=$(mktemp "${TMPDIR:-/tmp}/starling-setup.XXXXXX")
+  say "$label ..."
+  "$@" >"$log" 2>&1 </dev/null &
+  child=$!
+  trap 'kill "$child" 2>/dev/null || true; exit 130' INT TERM
+  while kill -0 "$child" 2>/dev/null; do
+    sleep 0.2
+    if ((SECONDS - began >= shown + 10)); then
+      shown=$((SECONDS - began))
+      say "  still at it, $shown s"
+    fi
+  done
+  wait "$child" || status=$?
+  trap - INT TERM
+  if ((status != 0)); then
+    # npm says what is wrong first, compilers and apt last.
+    if (($(wc -l <"$log") <= 50)); then cat "$log" >&2; else
+      head -n 15 "$log" >&2; echo "  [...]" >&2; tail -n 30 "$log" >&2
+    fi
+    stop "$label: failed after $((SECONDS - began)) s. The whole output is in $log"
+  fi
+  rm -f "$log"
+  say "$label: done in $((SECONDS - began)) s"
+}
+
+debian_release() { # "12", "13", or nothing when this is not Debian or a child of it
+  [ -r /etc/os-release ] || return 0
+  (. /etc/os-release
+    case " ${ID:-} ${ID_LIKE:-} " in *" debian "*) echo "${VERSION_ID:-unknown}" ;; esac)
+}
+
+check_node() {
+  local found=none
+  if command -v node >/dev/null; then found=$(node -p 'process.versions.node'); fi
+  if [ "$found" != none ] && [ "${found%%.*}" -ge "$node_major_min" ]; then
+    command -v npm >/dev/null || stop "node $found is here but npm is not. On Debian: apt-get install npm"
+    return
+  fi
+  stop "Node $node_major_min or newer is needed; found: $found." \
+    "  Debian 13:  apt-get install nodejs npm" \
+    "  Debian 12 has Node 18, which is too old; take it from NodeSource:" \
+    "    curl -fsSL https://deb.nodesource.com/setup_20.x | bash - && apt-get install -y nodejs" \
+    "  Elsewhere:  https://nodejs.org/en/download"
+}
+
+group_building=(build-essential python3 pkg-config libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev)
+group_capture=(gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
+  gstreamer1.0-plugins-ugly gstreamer1.0-libav gstreamer1.0-tools)
+group_testing=(ffmpeg chromium fonts-dejavu-core)
+
+missing_packages=()
+find_missing() {
+  local reason=$1; shift
+  local installed package here=()
+  installed=$(dpkg-query -W -f='${db:Status-Abbrev}${Package}\n' "$@" 2>/dev/null | sed -n 's/^ii *//p' || true)
+  for package in "$@"; do
+    grep -qx -- "$package" <<<"$installed" && continue
+    # Raspberry Pi OS calls its browser package otherwise; the program is what counts.
+    [ "$package" = chromium ] && command -v chromium >/dev/null && continue
+    here+=("$package")
+  done
+  ((${#here[@]} == 0)) && return
+  say "needed for $reason: ${here[*]}"
+  missing_packages+=("${here[@]}")
+}
+
+install_packages() {
+  if [ "${STARLING_SKIP_APT:-}" = 1 ]; then
+    say "STARLING_SKIP_APT=1: Debian packages are left alone"
+    return
+  fi
+  if [ -z "$(debian_release)" ] || ! command -v apt-get >/dev/null; then
+    say "this is not Debian, so you install these yourself: a C++ compiler, make, Python 3, pkg-config,"
+    say "GStreamer 1.x with its development files, its base, good, bad, ugly and libav plugins and its tools"
+    [ "$with_tests" = no ] || say "and for the tests: ffmpeg, Chromium, the DejaVu fonts"
+    return
+  fi
+  find_missing "building native addons" "${group_building[@]}"
+  find_missing "capture" "${group_capture[@]}"
+  [ "$with_tests" = no ] || find_missing "the tests" "${group_testing[@]}"
+  ((${#missing_packages[@]} == 0)) && return
+
+  local as_root=() apt=(env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=120)
+  if [ "$(id -u)" != 0 ]; then
+    # Ask for the password here, where it can be seen, and not inside a step whose output goes to a file.
+    if ! command -v sudo >/dev/null || ! { sudo -n true 2>/dev/null || { [ -t 0 ] && sudo -v; }; }; then
+      stop "not root, and no sudo without a password prompt. Run this as root, then try again:" \
+        "  apt-get update && apt-get install -y --no-install-recommends ${missing_packages[*]}"
+    fi
+    as_root=(sudo)
+  fi
+  long_step "apt-get update" "${as_root[@]}" "${apt[@]}" update
+  long_step "apt-get install (${#missing_packages[@]} packages)" \
+    "${as_root[@]}" "${apt[@]}" install -y --no-install-recommends "${missing_packages[@]}"
+}
+
+install_modules() {
+  local wanted prefix
+  wanted=$({ cat package-lock.json; node -p 'process.versions.modules + process.arch'; } | sha256sum | cut -d' ' -f1)
+  if [ -r "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then return; fi
+
+  # Node's own headers, when they came with it, spare node-gyp a download.
+  prefix=$(dirname "$(dirname "$(readlink -f "$(command -v node)")")")
+  if [ -r "$prefix/include/node/node_version.h" ]; then
+    export npm_config_nodedir=${npm_config_nodedir:-$prefix}
+  fi
+  long_step "npm ci (compiles the native addons)" npm ci --include=dev --no-audit --no-fund
+  check_addon gstreamer-superficial "GStreamer's development files (libgstreamer1.0-dev)"
+  check_addon classic-level "a C++ compiler (build-essential)"
+  echo "$wanted" >"$stamp"
+}
+
+check_addon() {
+  local addon=$1 needs=$2 trouble
+  if ! trouble=$(node -e "require('$addon')" 2>&1); then
+    printf '%s\n' "$trouble" | tail -n 12 >&2
+    stop "the native addon $addon was installed but does not load. It needs $needs." \
+      "Install that, delete node_modules, and run: npm run setup"
+  fi
+}
+
+check_node
+install_packages
+install_modules
+say "ready (node $(node -p 'process.versions.node'))"

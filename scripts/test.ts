@@ -1,0 +1,184 @@
+// Runs the tests: `tsx scripts/test.ts [suite ...] [--only SUBSTRING]`. Without a suite it runs `check` and then every
+// suite that has tests. An empty suite is a failure: `node --test` on nothing says 0, and nobody notices.
+
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { performance } from 'node:perf_hooks';
+import { fileURLToPath } from 'node:url';
+
+const suites = ['unit', 'contract', 'integration', 'browser', 'readme'];
+// Node applies this to each test file as a whole as well as to each test in it.
+const testTimeoutMs = 180_000;
+const usage = `usage: tsx scripts/test.ts [${suites.join('|')} ...] [--only SUBSTRING]`;
+
+interface Result {
+  readonly name: string;
+  readonly seconds: number;
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+  readonly trouble?: string;
+}
+
+function main(argv: readonly string[]): number {
+  process.chdir(path.dirname(path.dirname(fileURLToPath(import.meta.url))));
+  const { requested, only } = parseArguments(argv);
+  refuseStrayTests();
+
+  const chosen = requested.length > 0 ? requested : suites.filter((suite) => filesOf(suite, '').length > 0);
+  const plan = chosen.map((name) => ({ name, files: filesOf(name, '.test.ts') }));
+  for (const { name, files } of plan) {
+    if (files.length === 0) return refuse(`suite ${name} has no test file (test/${name}/**/*.test.ts)`);
+  }
+  const filtered = plan.map(({ name, files }) => ({
+    name,
+    files: files.filter((file) => file.includes(only)),
+  }));
+  if (!filtered.some(({ files }) => files.length > 0)) {
+    return refuse(only === '' ? 'there is no test at all' : `--only ${only} matches no test file`);
+  }
+  if (requested.length === 0) {
+    const absent = suites.filter((suite) => !chosen.includes(suite));
+    if (absent.length > 0) console.log(`no tests yet in: ${absent.join(', ')}`);
+  }
+
+  const results: Result[] = [];
+  if (requested.length === 0) results.push(runCheck());
+  for (const { name, files } of filtered) {
+    if (results.some(isBad)) break;
+    if (files.length > 0) results.push(runSuite(name, files));
+  }
+  return summarise(
+    results,
+    filtered.map(({ name }) => name),
+  );
+}
+
+function parseArguments(argv: readonly string[]): { requested: string[]; only: string } {
+  const requested: string[] = [];
+  let only = '';
+  for (let index = 0; index < argv.length; index++) {
+    const argument = argv[index] ?? '';
+    if (argument === '--only') {
+      only = argv[++index] ?? '';
+      if (only === '') process.exit(refuse(`--only needs a part of a file name\n${usage}`));
+    } else if (suites.includes(argument)) {
+      requested.push(argument);
+    } else {
+      process.exit(refuse(`unknown argument ${argument}\n${usage}`));
+    }
+  }
+  return { requested: suites.filter((suite) => requested.includes(suite)), only };
+}
+
+function filesOf(suite: string, ending: string): string[] {
+  const folder = path.join('test', suite);
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith(ending))
+    .map((entry) => path.join(entry.path, entry.name))
+    .sort();
+}
+
+/** A test file outside the suites would never run, and would look as if it did. */
+function refuseStrayTests(): void {
+  const stray = filesOf('.', '.test.ts').filter((file) => !suites.includes(file.split(path.sep)[1] ?? ''));
+  if (stray.length > 0) process.exit(refuse(`in no suite, so never run: ${stray.join(', ')}`));
+}
+
+function runCheck(): Result {
+  console.log('\n== check');
+  const startedMs = performance.now();
+  const child = spawnSync('npm', ['run', '-s', 'check'], { stdio: 'inherit' });
+  const seconds = (performance.now() - startedMs) / 1000;
+  const nothing = { name: 'check', seconds, passed: 0, failed: 0, skipped: 0 };
+  if (child.status === 0) return nothing;
+  return { ...nothing, failed: 1, trouble: 'types, lint, format or unused code: see above' };
+}
+
+function runSuite(name: string, files: readonly string[]): Result {
+  console.log(`\n== ${name} (${files.length} files)`);
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'starling-test-'));
+  const tapFile = path.join(folder, 'result.tap');
+  const startedMs = performance.now();
+  const child = spawnSync(
+    process.execPath,
+    [
+      '--import',
+      'tsx',
+      '--test',
+      `--test-timeout=${testTimeoutMs}`,
+      `--test-concurrency=${name === 'unit' ? 2 : 1}`,
+      '--test-reporter=spec',
+      '--test-reporter-destination=stdout',
+      '--test-reporter=tap',
+      `--test-reporter-destination=${tapFile}`,
+      ...files,
+    ],
+    { stdio: 'inherit' },
+  );
+  const seconds = (performance.now() - startedMs) / 1000;
+  const tap = existsSync(tapFile) ? readFileSync(tapFile, 'utf8') : '';
+  rmSync(folder, { recursive: true, force: true });
+  return { name, seconds, ...readTap(tap, child.status) };
+}
+
+/** Counts from the end of node's TAP report; the last block is node's own, whatever a test printed before it. */
+function readTap(tap: string, status: number | null): Omit<Result, 'name' | 'seconds'> {
+  const end =
+    /\n# tests (\d+)\n# suites \d+\n# pass (\d+)\n# fail (\d+)\n# cancelled (\d+)\n# skipped (\d+)\n# todo (\d+)\n# duration_ms [\d.]+\s*$/.exec(
+      tap,
+    );
+  if (end === null) return { passed: 0, failed: 1, skipped: 0, trouble: 'the test runner gave no report' };
+  const [tests = 0, pass = 0, fail = 0, cancelled = 0, skipped = 0, todo = 0] = end.slice(1).map(Number);
+  const counts = { passed: pass, failed: fail + cancelled, skipped: skipped + todo };
+  // A file that declares no test is reported by node as one passing test with the file's own name.
+  const hollow = [...tap.matchAll(/^ok \d+ - (\/.*\.test\.ts)$/gm)].map((match) => match[1] ?? '');
+  if (hollow.length > 0) {
+    const failed = counts.failed + hollow.length;
+    return { ...counts, passed: pass - hollow.length, failed, trouble: `no test in ${hollow.join(', ')}` };
+  }
+  if (tests === 0) return { ...counts, trouble: 'no test ran' };
+  if (status !== 0 && counts.failed === 0)
+    return { ...counts, failed: 1, trouble: `node ended with ${status}` };
+  return counts;
+}
+
+function isBad(result: Result): boolean {
+  return result.failed > 0 || result.trouble !== undefined;
+}
+
+function summarise(results: readonly Result[], planned: readonly string[]): number {
+  console.log('\n== summary');
+  for (const result of results) {
+    const mark = isBad(result) ? 'FAILED' : 'ok';
+    const counts = result.name === 'check' ? '' : countsOf(result);
+    const trouble = result.trouble === undefined ? '' : `  (${result.trouble})`;
+    console.log(
+      `${result.name.padEnd(12)} ${mark.padEnd(7)} ${result.seconds.toFixed(1).padStart(6)} s  ${counts}${trouble}`,
+    );
+  }
+  const unreached = planned.filter((name) => !results.some((result) => result.name === name));
+  for (const name of unreached) console.log(`${name.padEnd(12)} not run`);
+  const sum = (pick: (result: Result) => number): number =>
+    results.reduce((total, result) => total + pick(result), 0);
+  const bad = results.some(isBad);
+  console.log(
+    countsOf({ passed: sum((r) => r.passed), failed: sum((r) => r.failed), skipped: sum((r) => r.skipped) }),
+  );
+  return bad ? 1 : 0;
+}
+
+function countsOf(counts: Pick<Result, 'passed' | 'failed' | 'skipped'>): string {
+  const skipped = counts.skipped > 0 ? `, ${counts.skipped} skipped` : '';
+  return `${counts.passed} passed, ${counts.failed} failed${skipped}`;
+}
+
+function refuse(reason: string): number {
+  console.error(`test: ${reason}`);
+  return 1;
+}
+
+process.exitCode = main(process.argv.slice(2));

@@ -1,0 +1,98 @@
+/**
+ * Length-prefixed frames on a byte stream: `u32 length | u16 kind | body`, where length counts kind and body.
+ *
+ * Kinds below 256 are overlay packets (the packet's number); from 256 on they are media frames. The reader hands a
+ * body over in the parts it arrived in, by reference. A frame longer than the bound poisons the reader for good:
+ * after a wrong length nothing that follows can be trusted.
+ */
+
+/** Longest body: one slice of a sample (64 kB) and its header. */
+export const frameBodyBytesMax = 64 * 1024 + 256;
+
+/** A frame's body in order; the parts are views of what was received. */
+export type FrameParts = readonly Buffer[];
+
+const prefixBytes = 6;
+
+/** The six bytes that go before a body of `bodyBytes`. */
+export function framePrefix(kind: number, bodyBytes: number): Buffer {
+  const prefix = Buffer.allocUnsafe(prefixBytes);
+  prefix.writeUInt32BE(bodyBytes + 2, 0);
+  prefix.writeUInt16BE(kind, 4);
+  return prefix;
+}
+
+/** All parts as one buffer; copies only when there is more than one. */
+export function joinParts(parts: FrameParts): Buffer {
+  const only = parts[0];
+  return parts.length === 1 && only !== undefined ? only : Buffer.concat(parts);
+}
+
+/** Splits `parts` after `bytes`: the head is contiguous, the tail stays in parts. */
+export function splitParts(parts: FrameParts, bytes: number): { head: Buffer; tail: Buffer[] } {
+  const first = parts[0];
+  if (first !== undefined && first.length >= bytes) {
+    const tail = parts.slice(1);
+    if (first.length > bytes) tail.unshift(first.subarray(bytes));
+    return { head: first.subarray(0, bytes), tail };
+  }
+  const whole = joinParts(parts);
+  return { head: whole.subarray(0, bytes), tail: whole.length > bytes ? [whole.subarray(bytes)] : [] };
+}
+
+/** Cuts a byte stream into frames. */
+export class FrameReader {
+  private readonly onFrame: (kind: number, parts: FrameParts) => void;
+  private readonly prefix = Buffer.alloc(prefixBytes);
+  private prefixFilled = 0;
+  private kind = 0;
+  private remaining = 0;
+  private parts: Buffer[] = [];
+  /** why the stream was given up; undefined while it is sound */
+  reason: string | undefined;
+
+  constructor(onFrame: (kind: number, parts: FrameParts) => void) {
+    this.onFrame = onFrame;
+  }
+
+  /** Takes the next bytes; false once the stream is given up. */
+  push(chunk: Buffer): boolean {
+    let offset = 0;
+    while (offset < chunk.length && this.reason === undefined) {
+      offset = this.prefixFilled < prefixBytes ? this.readPrefix(chunk, offset) : this.readBody(chunk, offset);
+    }
+    return this.reason === undefined;
+  }
+
+  private readPrefix(chunk: Buffer, offset: number): number {
+    const taken = Math.min(prefixBytes - this.prefixFilled, chunk.length - offset);
+    chunk.copy(this.prefix, this.prefixFilled, offset, offset + taken);
+    this.prefixFilled += taken;
+    if (this.prefixFilled === prefixBytes) this.beginBody();
+    return offset + taken;
+  }
+
+  private beginBody(): void {
+    const length = this.prefix.readUInt32BE(0);
+    this.kind = this.prefix.readUInt16BE(4);
+    if (length < 2) this.reason = 'frame shorter than its kind';
+    else if (length - 2 > frameBodyBytesMax) this.reason = 'over-long packet';
+    this.remaining = length - 2;
+    if (this.reason === undefined && this.remaining === 0) this.finish();
+  }
+
+  private readBody(chunk: Buffer, offset: number): number {
+    const taken = Math.min(this.remaining, chunk.length - offset);
+    this.parts.push(chunk.subarray(offset, offset + taken));
+    this.remaining -= taken;
+    if (this.remaining === 0) this.finish();
+    return offset + taken;
+  }
+
+  private finish(): void {
+    const parts = this.parts;
+    this.parts = [];
+    this.prefixFilled = 0;
+    this.onFrame(this.kind, parts);
+  }
+}

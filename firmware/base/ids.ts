@@ -1,0 +1,27 @@
+/**
+ * Names of sites, units and cameras. They become file names, topics and URL parts, so the alphabet is narrow: a lower
+ * case letter or digit, then up to 31 of those and hyphens.
+ */
+import { type Codec, text } from './codec.ts';
+
+const idPattern = /^[a-z0-9][a-z0-9-]{0,31}$/;
+
+/** Longest id, in bytes. */
+export const idBytesMax = 32;
+
+/** Whether `value` may name a site, a unit or a camera. */
+export function isId(value: string): boolean {
+  return idPattern.test(value);
+}
+
+const idText = text(idBytesMax);
+
+/** An id on the wire; anything else is refused. */
+export const id: Codec<string> = {
+  write: (writer, value) => idText.write(writer, value),
+  read(reader) {
+    const value = idText.read(reader);
+    if (reader.reason === undefined && !isId(value)) reader.refuse('malformed id');
+    return value;
+  },
+};

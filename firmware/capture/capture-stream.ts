@@ -1,0 +1,138 @@
+/**
+ * One run of the capture process: its GDP streams become numbered samples on the unit's monotonic clock.
+ *
+ * The samples wait until the format of every planned track is known (a segment's header needs them all), at most
+ * `tracksWaitUs`; a track that has said nothing by then is left out of this capture.
+ *
+ * Invariants: PTS = running time + base, the base being fixed for the whole capture; sequences of a track rise by one
+ * from 0; pure: times come in as arguments.
+ */
+import type { Result } from '../base/result.ts';
+import { parseCaps } from '../media/caps.ts';
+import { type GdpBuffer, GdpParser } from '../media/gdp-parser.ts';
+import type { Sample, TrackDescription, TrackFormat, TrackKind } from '../media/sample.ts';
+import type { Capture } from './outbox.ts';
+import type { PipelinePlan } from './pipeline-plan.ts';
+
+const tracksWaitUs = 1_500_000;
+/** Samples that wait for the tracks, before the capture goes on without the late ones. */
+const waitingMax = 512;
+
+/** A sample with the capture it belongs to. */
+export interface StreamedSample {
+  readonly capture: Capture;
+  readonly trackId: number;
+  readonly sample: Sample;
+}
+
+interface Sink {
+  readonly kind: TrackKind;
+  readonly parser: GdpParser;
+  format: TrackFormat | undefined;
+  trackId: number;
+  nextSequence: number;
+}
+
+interface Waiting {
+  readonly sink: Sink;
+  readonly buffer: GdpBuffer;
+}
+
+export class CaptureStream {
+  private readonly plan: PipelinePlan;
+  private readonly camera: string;
+  private readonly captureId: string;
+  private readonly sinks: Sink[];
+  private capture: Capture | undefined;
+  private waiting: Waiting[] = [];
+  private firstArrivalUs: number | undefined;
+  private baseUs: number | undefined;
+  /** how far the base may be wrong, µs */
+  baseUncertaintyUs = 100_000;
+
+  constructor(plan: PipelinePlan, camera: string, captureId: string) {
+    this.plan = plan;
+    this.camera = camera;
+    this.captureId = captureId;
+    this.sinks = plan.sinks.map((kind) => ({
+      kind,
+      parser: new GdpParser(),
+      format: undefined,
+      trackId: 0,
+      nextSequence: 0,
+    }));
+  }
+
+  /** The pipeline was told to play between these monotonic times: a live pipeline's running time begins there. */
+  playing(fromUs: number, toUs: number): void {
+    if (!this.plan.live) return;
+    this.baseUs = Math.round((fromUs + toUs) / 2);
+    this.baseUncertaintyUs = Math.ceil((toUs - fromUs) / 2) + 1_000;
+  }
+
+  /** Takes bytes of a sink's GDP stream that arrived at `nowUs`. */
+  push(kind: TrackKind, bytes: Buffer, nowUs: number): Result<StreamedSample[]> {
+    const sink = this.sinks.find((candidate) => candidate.kind === kind);
+    if (sink === undefined) return { ok: true, value: [] };
+    const parsed = sink.parser.push(bytes);
+    if (!parsed.ok) return parsed;
+    const samples: StreamedSample[] = [];
+    for (const packet of parsed.value) {
+      if (packet.type === 'caps') {
+        const format = parseCaps(packet.text);
+        if (!format.ok) return format;
+        if (sink.format !== undefined && !sink.format.config.equals(format.value.config)) {
+          return { ok: false, reason: 'the stream changed its format' };
+        }
+        sink.format = format.value;
+      } else if (packet.type === 'buffer' && packet.ptsUs !== undefined) {
+        samples.push(...this.take(sink, packet, nowUs));
+      }
+    }
+    return { ok: true, value: samples };
+  }
+
+  private take(sink: Sink, buffer: GdpBuffer, nowUs: number): StreamedSample[] {
+    this.firstArrivalUs ??= nowUs;
+    this.baseUs ??= nowUs - (buffer.ptsUs ?? 0);
+    if (this.capture !== undefined) {
+      const sample = this.sample(sink, buffer);
+      return sample === undefined ? [] : [sample];
+    }
+    this.waiting.push({ sink, buffer });
+    const complete = this.sinks.every(({ format }) => format !== undefined);
+    const patient = nowUs - this.firstArrivalUs < tracksWaitUs && this.waiting.length < waitingMax;
+    return complete || !patient ? this.begin() : [];
+  }
+
+  /** The tracks are known: the samples that waited go out. */
+  private begin(): StreamedSample[] {
+    const tracks: TrackDescription[] = [];
+    for (const sink of this.sinks) {
+      if (sink.format === undefined) continue;
+      const { camera, captureId } = this;
+      tracks.push({ camera, kind: sink.kind, rendition: 'main', captureId, format: sink.format });
+      sink.trackId = tracks.length;
+    }
+    this.capture = { captureId: this.captureId, tracks };
+    const waiting = this.waiting;
+    this.waiting = [];
+    return waiting.flatMap(({ sink, buffer }) => this.sample(sink, buffer) ?? []);
+  }
+
+  private sample(sink: Sink, buffer: GdpBuffer): StreamedSample | undefined {
+    if (sink.trackId === 0 || this.capture === undefined || buffer.ptsUs === undefined) return undefined;
+    const primingUs = sink.kind === 'audio' ? this.plan.audioPrimingUs : 0;
+    const { payload, bytes, durationUs = 0 } = buffer;
+    const sample: Sample = {
+      sequence: sink.nextSequence++,
+      ptsUs: Math.max(0, (this.baseUs ?? 0) + buffer.ptsUs - primingUs),
+      durationUs,
+      compositionUs: Math.max(0, buffer.ptsUs - (buffer.dtsUs ?? buffer.ptsUs)),
+      keyframe: sink.kind === 'audio' || !buffer.delta,
+      payload,
+      bytes,
+    };
+    return { capture: this.capture, trackId: sink.trackId, sample };
+  }
+}

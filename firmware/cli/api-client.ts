@@ -1,0 +1,103 @@
+/**
+ * Asks a server from the command line, over the HTTP API that the page uses too.
+ *
+ * Which server: `--server`, else the environment's STARLING_SERVER, else the one on this machine. Node's own client is
+ * used because it shows trailers, which `fetch` does not.
+ */
+import http from 'node:http';
+import https from 'node:https';
+import { Failure, type FailureCode, messageOf } from '../base/failure.ts';
+
+const defaultServer = 'http://127.0.0.1:8300';
+const connectMs = 5_000;
+/** A server that sends nothing for so long has died. */
+const silenceMs = 60_000;
+const jsonBytesMax = 64 * 1024 * 1024;
+
+/** The base URL without a slash at its end. Rejects what is no http(s) URL with Failure USAGE. */
+export function chooseServer(
+  option: string | undefined,
+  environment: NodeJS.ProcessEnv = process.env,
+): string {
+  const given = option ?? environment['STARLING_SERVER'] ?? defaultServer;
+  const url = URL.canParse(given) ? new URL(given) : undefined;
+  if (url === undefined || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
+    throw new Failure('USAGE', `${given} is no server`, { advice: `Write a URL such as ${defaultServer}.` });
+  }
+  return url.href.replace(/\/+$/, '');
+}
+
+/** An answer with status 200; its body must be read or destroyed. */
+export function openAnswer(server: string, path: string): Promise<http.IncomingMessage> {
+  const client = server.startsWith('https:') ? https : http;
+  return new Promise((resolve, reject) => {
+    const request = client.get(`${server}${path}`, { headers: { te: 'trailers' } });
+    const late = setTimeout(() => request.destroy(new Error('no answer in time')), connectMs);
+    request.setTimeout(silenceMs, () => request.destroy(new Error('no answer in time')));
+    request.once('error', (cause) => {
+      clearTimeout(late);
+      reject(noAnswer(server, cause));
+    });
+    request.once('response', (response) => {
+      clearTimeout(late);
+      if (response.statusCode === 200) resolve(response);
+      else void refusal(server, response).then(reject);
+    });
+  });
+}
+
+/** A JSON answer. */
+export async function getJson<T>(server: string, path: string): Promise<T> {
+  const body = await readText(server, await openAnswer(server, path));
+  try {
+    return JSON.parse(body) as T;
+  } catch (cause) {
+    const advice = 'Check that the URL is that of a Starling server.';
+    throw new Failure('SERVER_FAILED', `${server} did not answer with JSON`, { advice, cause });
+  }
+}
+
+async function readText(server: string, response: http.IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  try {
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      bytes += chunk.length;
+      if (bytes > jsonBytesMax) throw new Error('the answer is too long');
+      chunks.push(chunk);
+    }
+  } catch (cause) {
+    throw noAnswer(server, cause);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function noAnswer(server: string, cause: unknown): Failure {
+  const advice = 'Start a server with `starling run`, or name another with --server or STARLING_SERVER.';
+  return new Failure('UNREACHABLE', `no server answers at ${server}: ${messageOf(cause)}`, { advice, cause });
+}
+
+const codeByStatus: Readonly<Record<number, FailureCode>> = {
+  400: 'USAGE',
+  401: 'ACCESS_DENIED',
+  403: 'ACCESS_DENIED',
+  404: 'NOT_FOUND',
+  421: 'ACCESS_DENIED',
+  502: 'UNREACHABLE',
+  503: 'UNREACHABLE',
+  504: 'UNREACHABLE',
+};
+
+/** What the server said no with. */
+async function refusal(server: string, response: http.IncomingMessage): Promise<Failure> {
+  const status = response.statusCode ?? 0;
+  const code = codeByStatus[status] ?? 'SERVER_FAILED';
+  try {
+    const { error, advice } = JSON.parse(await readText(server, response)) as Record<string, unknown>;
+    if (typeof error === 'string' && typeof advice === 'string') return new Failure(code, error, { advice });
+  } catch {
+    // an answer without our JSON is not one of ours
+  }
+  const advice = 'Check that the URL is that of a Starling server.';
+  return new Failure(code, `${server} answered with status ${status}`, { advice });
+}

@@ -1,0 +1,123 @@
+/**
+ * The files of a demo: a site, and one enrolled unit folder for each server and camera.
+ *
+ * A folder that an earlier demo left is used again: the site and its certificates stay, the settings that the command
+ * line gives are written anew.
+ */
+import { existsSync } from 'node:fs';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { parse, stringify } from 'yaml';
+import { Failure } from '../base/failure.ts';
+import type { AnycastEndpoint, CameraDocument } from '../config/unit-config.ts';
+import { enrollUnit, initSite } from '../io/site-folder.ts';
+import type { UnitOverrides } from '../config/enrollment.ts';
+
+/** What is asked for on the command line. */
+export interface DemoOptions {
+  readonly servers: number;
+  readonly cameras: number;
+  /** of the first server's page; the others follow */
+  readonly port: number;
+  readonly folder: string;
+  /** given to the cameras in turn */
+  readonly sources: readonly string[];
+}
+
+/** A unit that is ready to run. */
+export interface DemoUnit {
+  readonly id: string;
+  readonly role: 'server' | 'camera';
+  readonly folder: string;
+  readonly settings: string;
+}
+
+const multicastGroup = '239.83.84.1';
+const loopback = '127.0.0.1';
+/** Joins of a demo stay among its own units: each page port has an anycast port of its own. */
+const anycastPortOffset = 84;
+
+/** The settings of a demo camera: a picture that four of them can encode on two slow cores. */
+const cameraSettings = { width: 960, height: 540, frameRate: 25, bitrateKbps: 1200 } as const;
+
+/** Makes the site and its units, servers first. */
+export async function prepareDemo(options: DemoOptions): Promise<DemoUnit[]> {
+  const { folder, port } = options;
+  const site = join(folder, 'site');
+  if (!existsSync(join(site, 'site.yaml'))) await initSite(site, 'demo');
+  const endpoint: AnycastEndpoint = {
+    kind: 'multicast',
+    host: multicastGroup,
+    port: port + anycastPortOffset,
+    interface: loopback,
+  };
+  const common = { link: { host: loopback, port: 0 }, anycast: { endpoints: [endpoint] } };
+  const units: DemoUnit[] = [];
+  for (let number = 1; number <= options.servers; number++) {
+    const server = { http: { host: loopback, port: port + number - 1 } };
+    units.push(await prepareUnit(site, folder, { id: `ss-${number}`, role: 'server', overrides: { ...common, server } }));
+  }
+  for (let number = 1; number <= options.cameras; number++) {
+    const id = `cam-${number}`;
+    const source = options.sources[(number - 1) % options.sources.length] ?? 'test';
+    const cameras = [{ id, source, ...cameraSettings }];
+    units.push(await prepareUnit(site, folder, { id, role: 'camera', overrides: common, cameras }));
+  }
+  return units;
+}
+
+interface Wanted {
+  readonly id: string;
+  readonly role: 'server' | 'camera';
+  readonly overrides: UnitOverrides;
+  readonly cameras?: readonly CameraDocument[];
+}
+
+async function prepareUnit(site: string, folder: string, wanted: Wanted): Promise<DemoUnit> {
+  const { id, role, overrides, cameras } = wanted;
+  const unitFolder = join(folder, id);
+  const settings = join(unitFolder, 'unit.yaml');
+  if (existsSync(settings)) {
+    const known = parse(await readFile(settings, 'utf8')) as object;
+    const camera = cameras === undefined ? {} : { camera: { cameras } };
+    await writeFile(settings, stringify({ ...known, ...overrides, ...camera }));
+  } else {
+    const enrollment = { unit: id, role, overrides, ...(cameras === undefined ? {} : { cameras }) };
+    await enrollUnit(site, enrollment, unitFolder);
+  }
+  return { id, role, folder: unitFolder, settings };
+}
+
+/** Video4Linux devices of this machine, used by default where there are any; then test pictures. */
+export async function defaultSources(): Promise<string[]> {
+  const names = await readdir('/dev');
+  const devices = names.filter((name) => /^video\d+$/.test(name)).sort();
+  return [...devices.map((name) => `/dev/${name}`), 'test'];
+}
+
+/** Whether this machine can listen there now. */
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = createServer();
+    probe.once('error', () => resolve(false));
+    probe.listen(port, loopback, () => probe.close(() => resolve(true)));
+  });
+}
+
+/**
+ * A page port with as many free ones after it as there are servers. A port that was asked for is taken or refused
+ * (Failure PORT_IN_USE); the default moves up.
+ */
+export async function choosePort(asked: number | undefined, servers: number): Promise<number> {
+  for (let port = asked ?? 8300; port < 65_000; port += 100) {
+    const ports = Array.from({ length: servers }, (_, place) => port + place);
+    const free = await Promise.all(ports.map(isFree));
+    if (free.every(Boolean)) return port;
+    if (asked !== undefined) {
+      const advice = 'Stop the program that uses it, or choose another with --port.';
+      throw new Failure('PORT_IN_USE', `port ${ports[free.indexOf(false)]} is in use`, { advice });
+    }
+  }
+  throw new Failure('PORT_IN_USE', 'no free ports from 8300 on', { advice: 'Choose one with --port.' });
+}

@@ -1,0 +1,46 @@
+/**
+ * What a unit must remember over a power cut: a few numbers (its incarnation, a camera unit's epoch) in one small
+ * JSON file, replaced atomically.
+ *
+ * Writing is synchronous on purpose: it happens a few times a day, and whoever asks for it must not go on before the
+ * numbers are on the medium.
+ */
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { Failure, messageOf } from '../base/failure.ts';
+
+export type UnitState = Readonly<Record<string, number>>;
+
+const advice = 'Check the disk and the permissions of the data folder.';
+
+/** Reads the state; an absent or damaged file is an empty state (peers remember what matters). */
+export function readState(folder: string): UnitState {
+  try {
+    const parsed: unknown = JSON.parse(readFileSync(join(folder, 'state.json'), 'utf8'));
+    if (typeof parsed !== 'object' || parsed === null) return {};
+    return Object.fromEntries(Object.entries(parsed).filter(([, value]) => Number.isSafeInteger(value)));
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === undefined || code === 'ENOENT') return {};
+    throw new Failure('FILE_IO', `${folder}/state.json: ${messageOf(error)}`, { advice, cause: error });
+  }
+}
+
+/** Writes the state; it survives a power cut once this returns. */
+export function writeState(folder: string, state: UnitState): void {
+  const path = join(folder, 'state.json');
+  const next = `${path}.next`;
+  try {
+    mkdirSync(folder, { recursive: true });
+    const file = openSync(next, 'w');
+    writeSync(file, `${JSON.stringify(state)}\n`);
+    fsyncSync(file);
+    closeSync(file);
+    renameSync(next, path);
+    const directory = openSync(dirname(path), 'r');
+    fsyncSync(directory);
+    closeSync(directory);
+  } catch (error) {
+    throw new Failure('FILE_IO', `${path}: ${messageOf(error)}`, { advice, cause: error });
+  }
+}

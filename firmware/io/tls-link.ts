@@ -1,0 +1,237 @@
+/**
+ * Links: authenticated TLS 1.3 connections between units that carry frames (base/frames.ts). One TCP port per unit
+ * serves two protocols, chosen by ALPN: `starling/1` is a link, `http/1.1` is another server's request for media.
+ *
+ * Invariants: a link exists only after the peer's certificate was checked against the site's authority and its id and
+ * role were read from it; at most `linksMax` sockets at a time; a frame that breaks the framing closes the link.
+ */
+import type { Duplex } from 'node:stream';
+import tls from 'node:tls';
+import type { AddressInfo } from 'node:net';
+import { Failure, messageOf } from '../base/failure.ts';
+import { type FrameParts, framePrefix, FrameReader } from '../base/frames.ts';
+import type { Peer } from '../overlay/effects.ts';
+import type { Address } from '../overlay/packets.ts';
+import { peerIdentity } from '../site/identity.ts';
+import type { UnitIdentity } from './tls-identity.ts';
+
+const linkProtocol = 'starling/1';
+const linksMax = 1024;
+const handshakeMs = 5_000;
+/** How long a peer may take to read the last bytes. */
+const endMs = 1_000;
+/** A peer that reads nothing for so long holds more than this unsent; then the link is given up. */
+const unsentBytesMax = 64 * 1024 * 1024;
+
+/** Refusals are counted by reason and logged once per reason; `peer` is an address or a unit id. */
+export type OnRefused = (reason: string, peer: string) => void;
+
+/** What a link's owner wants to know. */
+export interface LinkHandlers {
+  frame(kind: number, parts: FrameParts): void;
+  closed(reason: string): void;
+  /** everything sent so far has left */
+  drained(): void;
+}
+
+/** One end of a connection. */
+export class TlsLink {
+  readonly peer: Peer;
+  private readonly socket: tls.TLSSocket;
+  private handlers: LinkHandlers | undefined;
+  private reason: string | undefined;
+  private done = false;
+
+  constructor(socket: tls.TLSSocket, peer: Peer) {
+    this.socket = socket;
+    this.peer = peer;
+    socket.setNoDelay(true);
+  }
+
+  /** Starts delivery; frames that arrived earlier are not lost. */
+  open(handlers: LinkHandlers): void {
+    this.handlers = handlers;
+    const reader = new FrameReader((kind, parts) => {
+      if (!this.done) handlers.frame(kind, parts);
+    });
+    this.socket.on('data', (chunk: Buffer) => {
+      if (!reader.push(chunk)) this.close(reader.reason ?? 'bad frame');
+    });
+    this.socket.on('drain', () => handlers.drained());
+    this.socket.on('error', (error) => {
+      this.reason ??= error.message;
+    });
+    this.socket.on('end', () => this.close('closed by the peer'));
+    this.socket.on('close', () => this.finish());
+  }
+
+  /** Sends one frame; false when the socket's buffer is full and the sender should wait for `drained`. */
+  send(kind: number, parts: readonly Uint8Array[]): boolean {
+    if (this.done) return false;
+    let bytes = 0;
+    for (const part of parts) bytes += part.length;
+    this.socket.cork();
+    let flowing = this.socket.write(framePrefix(kind, bytes));
+    for (const part of parts) flowing = this.socket.write(part);
+    this.socket.uncork();
+    if (this.socket.writableLength > unsentBytesMax) this.close('the peer does not read');
+    return flowing;
+  }
+
+  /** Stops reading; TCP then holds the peer back. */
+  pause(): void {
+    this.socket.pause();
+  }
+
+  resume(): void {
+    this.socket.resume();
+  }
+
+  /** Closes now; `closed` is reported once, with the first reason given. */
+  close(reason: string): void {
+    this.reason ??= reason;
+    this.socket.destroy();
+    this.finish();
+  }
+
+  /** Sends what is queued, then closes; resolves when the link is gone, which may take `endMs`. */
+  async end(reason: string): Promise<void> {
+    if (this.done) return;
+    this.reason ??= reason;
+    await new Promise<void>((resolve) => {
+      this.socket.once('close', () => resolve());
+      this.socket.end();
+      this.socket.setTimeout(endMs, () => this.socket.destroy());
+    });
+  }
+
+  private finish(): void {
+    if (this.done) return;
+    this.done = true;
+    this.handlers?.closed(this.reason ?? 'closed');
+  }
+}
+
+function tlsOptions(identity: UnitIdentity): tls.SecureContextOptions {
+  const { ca, certificate, key } = identity;
+  return { ca, cert: certificate, key, minVersion: 'TLSv1.3' };
+}
+
+/** The peer's id and role; only after the chain was verified. */
+function peerOf(socket: tls.TLSSocket, site: string): Peer | string {
+  if (!socket.authorized) return `a certificate that this site did not issue (${String(socket.authorizationError)})`;
+  const identity = peerIdentity(socket.getPeerCertificate().subjectaltname, site);
+  return identity.ok ? identity.value : identity.reason;
+}
+
+/** Dials a unit. Rejects with Failure UNREACHABLE, also when the other end is not one of this site. */
+export function dialLink(identity: UnitIdentity, address: Address, signal: AbortSignal): Promise<TlsLink> {
+  return new Promise((resolve, reject) => {
+    const socket = tls.connect({
+      ...tlsOptions(identity),
+      host: address.host,
+      port: address.port,
+      ALPNProtocols: [linkProtocol],
+      // Units are named by their certificate's URI, not by host names.
+      checkServerIdentity: () => undefined,
+    });
+    const fail = (reason: string): void => {
+      settle();
+      socket.on('error', () => undefined);
+      socket.destroy();
+      const advice = 'Check that the unit is on, in the same site, and that its port can be reached.';
+      reject(new Failure('UNREACHABLE', `${address.host}:${address.port}: ${reason}`, { advice }));
+    };
+    const onTimeout = (): void => fail('no answer in time');
+    const onError = (error: Error): void => fail(error.message);
+    const onClose = (): void => fail('closed during the handshake');
+    const onAbort = (): void => fail('no longer wanted');
+    const onSecure = (): void => {
+      const peer = peerOf(socket, identity.site);
+      if (typeof peer === 'string') return fail(peer);
+      settle();
+      resolve(new TlsLink(socket, peer));
+    };
+    const settle = (): void => {
+      socket.setTimeout(0);
+      socket.off('timeout', onTimeout).off('error', onError).off('close', onClose).off('secureConnect', onSecure);
+      signal.removeEventListener('abort', onAbort);
+    };
+    socket.setTimeout(handshakeMs);
+    socket.on('timeout', onTimeout).on('error', onError).on('close', onClose).on('secureConnect', onSecure);
+    signal.addEventListener('abort', onAbort);
+    if (signal.aborted) onAbort();
+  });
+}
+
+/** The unit's one TLS port. */
+export interface LinkListener extends AsyncDisposable {
+  readonly port: number;
+}
+
+export interface LinkListenerOptions {
+  readonly identity: UnitIdentity;
+  readonly host: string;
+  readonly port: number;
+  readonly onLink: (link: TlsLink) => void;
+  /** another server's HTTP connection; absent on cameras */
+  readonly onHttp?: (socket: Duplex, peer: Peer) => void;
+  readonly onRefused: OnRefused;
+}
+
+/** Listens for links. Rejects with Failure PORT_IN_USE. */
+export function listenForLinks(options: LinkListenerOptions): Promise<LinkListener> {
+  const { identity, onRefused } = options;
+  const server = tls.createServer({
+    ...tlsOptions(identity),
+    requestCert: true,
+    // Strangers are refused in `greet`, where they can be counted with a reason.
+    rejectUnauthorized: false,
+    ALPNProtocols: options.onHttp === undefined ? [linkProtocol] : [linkProtocol, 'http/1.1'],
+    handshakeTimeout: handshakeMs,
+  });
+  server.maxConnections = linksMax;
+  const sockets = new Set<tls.TLSSocket>();
+  server.on('secureConnection', (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+    greet(socket, options);
+  });
+  server.on('tlsClientError', (error, socket) => {
+    onRefused(`TLS handshake failed: ${(error as NodeJS.ErrnoException).code ?? error.message}`, socket.remoteAddress ?? '?');
+    socket.destroy();
+  });
+  return new Promise((resolve, reject) => {
+    server.once('error', (error) => {
+      const advice = 'Stop the program that uses it, or choose another link.port in unit.yaml.';
+      const message = `cannot listen on ${options.host} port ${options.port}: ${messageOf(error)}`;
+      reject(new Failure('PORT_IN_USE', message, { advice, cause: error }));
+    });
+    server.listen(options.port, options.host, () => {
+      const port = (server.address() as AddressInfo).port;
+      const dispose = async (): Promise<void> => {
+        for (const socket of sockets) socket.destroy();
+        await new Promise((done) => server.close(done));
+      };
+      resolve({ port, [Symbol.asyncDispose]: dispose });
+    });
+  });
+}
+
+function greet(socket: tls.TLSSocket, options: LinkListenerOptions): void {
+  const peer = peerOf(socket, options.identity.site);
+  if (typeof peer === 'string') {
+    options.onRefused(peer, socket.remoteAddress ?? '?');
+    socket.on('error', () => undefined);
+    socket.destroy();
+    return;
+  }
+  if (socket.alpnProtocol === linkProtocol) options.onLink(new TlsLink(socket, peer));
+  else if (socket.alpnProtocol === 'http/1.1' && options.onHttp !== undefined && peer.role === 'server') {
+    options.onHttp(socket, peer);
+  } else {
+    options.onRefused('a protocol that is not spoken here', peer.unit);
+    socket.on('error', () => undefined);
+    socket.destroy();
+  }
+}

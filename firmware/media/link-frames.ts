@@ -1,0 +1,153 @@
+/**
+ * The media frames of a link between a camera unit and its manager; kinds from 256 on, append-only.
+ *
+ * The camera announces its tracks under small numbers, then sends its samples; a sample longer than a slice goes in
+ * several frames, so that echoes pass between. The manager acknowledges what is durable. Payloads pass by reference:
+ * they are never re-encoded, and never copied here.
+ */
+import { type Codec, decode, encode, flag, list, struct, text, u8, u32, u64 } from '../base/codec.ts';
+import { type FrameParts, joinParts, splitParts } from '../base/frames.ts';
+import { id } from '../base/ids.ts';
+import { accept, reject, type Result } from '../base/result.ts';
+import { gap, type Sample, sampleBytesMax, sampleHeader, trackDescription, utcMapping } from './sample.ts';
+
+/** Longest part of a sample in one frame. */
+export const sliceBytesMax = 64 * 1024;
+/** Two kinds × two renditions. */
+export const tracksPerCameraMax = 4;
+/** Tracks of 8 cameras. */
+export const tracksPerLinkMax = 32;
+
+export const frameKinds = {
+  /** camera → server: all tracks of one camera's capture, and the numbers that stand for them on this link */
+  tracks: 256,
+  /** camera → server: the clock mapping of the samples that follow */
+  mapping: 257,
+  sample: 258,
+  /** camera → server: more bytes of the sample before */
+  slice: 259,
+  /** camera → server: this time was not captured, or was lost, and why */
+  gap: 260,
+  /** server → camera: synced to disk up to and including these sequences */
+  durable: 261,
+  /** server → camera: somebody is (or nobody is any longer) watching; send each sample at once (or in batches) */
+  pacing: 262,
+} as const;
+
+const trackNumber = u8;
+
+/** Track id in files and in the live stream = place in the list + 1. */
+export const tracksFrame = struct({
+  camera: id,
+  tracks: list(struct({ number: trackNumber, description: trackDescription }), tracksPerCameraMax),
+});
+export const mappingFrame = struct({ camera: id, mapping: utcMapping });
+export const gapFrame = gap;
+/** By capture id, not by number: an acknowledgement may cross the announcement of the next capture. */
+export const durableFrame = struct({
+  camera: id,
+  captureId: text(64),
+  tracks: list(struct({ trackId: u8, through: u64 }), tracksPerCameraMax),
+});
+export const pacingFrame = struct({ camera: id, immediate: flag });
+
+const sampleFrame = struct({ track: trackNumber, header: sampleHeader, bytes: u32 });
+/** Every field of it has a fixed width, so the header can be cut off before the payload. */
+const sampleFrameBytes = encode(sampleFrame, {
+  track: 0,
+  header: { sequence: 0, ptsUs: 0, durationUs: 0, compositionUs: 0, keyframe: false },
+  bytes: 0,
+}).length;
+
+/** Decodes the body of a frame other than sample and slice. */
+export function decodeFrame<T>(codec: Codec<T>, parts: FrameParts): Result<T> {
+  return decode(codec, joinParts(parts));
+}
+
+/** A frame ready to send: its kind and the parts of its body. */
+export interface OutgoingFrame {
+  readonly kind: number;
+  readonly parts: readonly Uint8Array[];
+}
+
+/** A sample as one or more frames of at most a slice each; the payload is referenced, not copied. */
+export function sampleFrames(track: number, sample: Sample): OutgoingFrame[] {
+  const { sequence, ptsUs, durationUs, compositionUs, keyframe, bytes } = sample;
+  const header = { sequence, ptsUs, durationUs, compositionUs, keyframe };
+  const head = encode(sampleFrame, { track, header, bytes });
+  const slices = slicesOf(sample.payload);
+  const frames: OutgoingFrame[] = [{ kind: frameKinds.sample, parts: [head, ...(slices[0] ?? [])] }];
+  const number = Buffer.of(track);
+  for (const slice of slices.slice(1)) frames.push({ kind: frameKinds.slice, parts: [number, ...slice] });
+  return frames;
+}
+
+/** Groups parts into slices, splitting a part where a slice is full. */
+function slicesOf(payload: readonly Uint8Array[]): Uint8Array[][] {
+  const slices: Uint8Array[][] = [];
+  let slice: Uint8Array[] = [];
+  let room = sliceBytesMax;
+  for (let part of payload) {
+    while (part.length > room) {
+      slice.push(part.subarray(0, room));
+      slices.push(slice);
+      part = part.subarray(room);
+      slice = [];
+      room = sliceBytesMax;
+    }
+    if (part.length > 0) slice.push(part);
+    room -= part.length;
+  }
+  if (slice.length > 0) slices.push(slice);
+  return slices;
+}
+
+/** Puts samples together from sample and slice frames; one per link. */
+export class SampleAssembler {
+  private readonly pending = new Map<
+    number,
+    { sample: Sample & { payload: Uint8Array[] }; missing: number }
+  >();
+
+  /** The finished sample and its track, undefined while slices are missing, or why the frame is refused. */
+  push(kind: number, parts: FrameParts): Result<{ track: number; sample: Sample } | undefined> {
+    return kind === frameKinds.sample ? this.begin(parts) : this.proceed(parts);
+  }
+
+  private begin(parts: FrameParts): Result<{ track: number; sample: Sample } | undefined> {
+    const { head, tail } = splitParts(parts, sampleFrameBytes);
+    const decoded = decode(sampleFrame, head);
+    if (!decoded.ok) return reject(`sample: ${decoded.reason}`);
+    const { track, header, bytes } = decoded.value;
+    if (bytes > sampleBytesMax) return reject('sample: longer than any access unit');
+    if (this.pending.has(track)) return reject('sample: the one before is incomplete');
+    if (track >= tracksPerLinkMax) return reject('sample: track number too high');
+    return this.add(track, { sample: { ...header, bytes, payload: [] }, missing: bytes }, tail);
+  }
+
+  private proceed(parts: FrameParts): Result<{ track: number; sample: Sample } | undefined> {
+    const { head, tail } = splitParts(parts, 1);
+    const track = head[0];
+    const pending = track === undefined ? undefined : this.pending.get(track);
+    if (track === undefined || pending === undefined) return reject('slice: no sample before it');
+    return this.add(track, pending, tail);
+  }
+
+  private add(
+    track: number,
+    pending: { sample: Sample & { payload: Uint8Array[] }; missing: number },
+    parts: readonly Uint8Array[],
+  ): Result<{ track: number; sample: Sample } | undefined> {
+    for (const part of parts) {
+      pending.missing -= part.length;
+      pending.sample.payload.push(part);
+    }
+    if (pending.missing < 0) return reject('sample: more bytes than announced');
+    if (pending.missing > 0) {
+      this.pending.set(track, pending);
+      return accept(undefined);
+    }
+    this.pending.delete(track);
+    return accept({ track, sample: pending.sample });
+  }
+}

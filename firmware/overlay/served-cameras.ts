@@ -1,0 +1,143 @@
+/**
+ * The cameras this server manages [0060]–[0064]: it offers, the camera accepts with a new epoch, the server confirms
+ * and from then on echoes. What it says about them goes into its origin row.
+ *
+ * Invariants: one link per unit; a camera whose claim elsewhere has a higher epoch leaves this server's row; a silent
+ * camera's link is closed after `linkSilenceMs`.
+ */
+import { cameraEchoMs, leaseMs, linkSilenceMs, offerMs } from './constants.ts';
+import type { Effect, LinkId } from './effects.ts';
+import type { ManagedCamera, Packet, PacketBody, PacketHeader } from './packets.ts';
+
+interface CameraLink {
+  readonly unit: string;
+  readonly cameras: readonly string[];
+  /** undefined until the camera has accepted */
+  epoch: number | undefined;
+  heardAt: number;
+  echoAt: number;
+  readonly offeredAt: number;
+}
+
+export class ServedCameras {
+  private readonly links = new Map<LinkId, CameraLink>();
+  /** cameras managed here, or last managed here and offline */
+  private readonly claims = new Map<string, ManagedCamera>();
+
+  /** Units whose link is up and accepted. */
+  attachedCount(): number {
+    let count = 0;
+    for (const link of this.links.values()) if (link.epoch !== undefined) count += 1;
+    return count;
+  }
+
+  /** For the origin row, by camera id. */
+  rows(): ManagedCamera[] {
+    return [...this.claims.values()].sort((a, b) => (a.camera < b.camera ? -1 : 1));
+  }
+
+  has(link: LinkId): boolean {
+    return this.links.has(link);
+  }
+
+  /** The dialled camera answers: make the offer. */
+  offer(
+    now: number,
+    link: LinkId,
+    offer: { unit: string; cameras: readonly string[]; header: PacketHeader; nonce: Buffer; epoch: number },
+  ): Effect[] {
+    const { unit, cameras, header, nonce, epoch } = offer;
+    this.links.set(link, { unit, cameras, epoch: undefined, heardAt: now, echoAt: now, offeredAt: now });
+    return [{ type: 'send', link, packet: { name: 'cam-response', header, body: { nonce, epoch } } }];
+  }
+
+  /** `utcUs` is this server's clock for the confirmation and echoes. Undefined effects: nothing changed. */
+  packet(now: number, link: LinkId, packet: Packet, header: PacketHeader, utcUs: number): Effect[] {
+    const camera = this.links.get(link);
+    if (camera === undefined) return [];
+    camera.heardAt = now;
+    if (packet.name !== 'cam-connection' || packet.body.stage !== 'accept') return [];
+    return this.accepted(link, camera, packet.body, header, utcUs);
+  }
+
+  private accepted(
+    link: LinkId,
+    camera: CameraLink,
+    body: PacketBody<'cam-connection'>,
+    header: PacketHeader,
+    utcUs: number,
+  ): Effect[] {
+    const effects: Effect[] = [];
+    for (const [other, known] of this.links) {
+      if (other === link || known.unit !== camera.unit) continue;
+      effects.push({ type: 'close', link: other, reason: 'the camera has a newer link here' });
+      effects.push(...this.forget(other, 'replaced by a newer link'));
+    }
+    camera.epoch = body.epoch;
+    for (const id of camera.cameras) {
+      this.claims.set(id, { camera: id, unit: camera.unit, epoch: body.epoch, online: true });
+    }
+    const confirm = { stage: 'confirm' as const, epoch: body.epoch, leaseMs, utcUs };
+    effects.push({ type: 'send', link, packet: { name: 'cam-connection', header, body: confirm } });
+    effects.push({ type: 'attached', link, unit: camera.unit, cameras: camera.cameras, epoch: body.epoch });
+    effects.push({ type: 'story', text: `manages ${camera.unit}, epoch ${body.epoch}` });
+    return effects;
+  }
+
+  /** The link is gone: its cameras are offline until they are seen again, here or elsewhere. */
+  forget(link: LinkId, reason: string): Effect[] {
+    const camera = this.links.get(link);
+    this.links.delete(link);
+    if (camera?.epoch === undefined) return [];
+    for (const id of camera.cameras) {
+      const claim = this.claims.get(id);
+      if (claim?.epoch === camera.epoch) this.claims.set(id, { ...claim, online: false });
+    }
+    return [
+      { type: 'detached', link, unit: camera.unit, reason },
+      { type: 'story', text: `${camera.unit} is gone (${reason})` },
+    ];
+  }
+
+  /** Drops claims that another server holds with a higher epoch, and the links behind them. */
+  yieldTo(claims: readonly ManagedCamera[]): Effect[] {
+    const effects: Effect[] = [];
+    for (const claim of claims) {
+      const own = this.claims.get(claim.camera);
+      if (own === undefined || own.epoch >= claim.epoch) continue;
+      this.claims.delete(claim.camera);
+      for (const [link, camera] of this.links) {
+        if (camera.epoch === undefined || camera.epoch >= claim.epoch) continue;
+        if (!camera.cameras.includes(claim.camera)) continue;
+        effects.push({ type: 'close', link, reason: 'the camera has a newer manager' });
+        effects.push(...this.forget(link, 'it has a newer manager'));
+      }
+    }
+    return effects;
+  }
+
+  /** Echoes, expired offers, silent cameras. */
+  tick(now: number, header: PacketHeader, utcUs: number): Effect[] {
+    const effects: Effect[] = [];
+    for (const [link, camera] of this.links) {
+      const expired = camera.epoch === undefined && now - camera.offeredAt >= offerMs;
+      if (expired || now - camera.heardAt >= linkSilenceMs) {
+        const reason = expired ? 'the offer was not taken' : `silent for ${linkSilenceMs} ms`;
+        effects.push({ type: 'close', link, reason }, ...this.forget(link, reason));
+      } else if (camera.epoch !== undefined && now >= camera.echoAt) {
+        camera.echoAt = now + cameraEchoMs;
+        const packet: Packet = { name: 'cam-echo', header, body: { reply: false, utcUs } };
+        effects.push({ type: 'send', link, packet });
+      }
+    }
+    return effects;
+  }
+
+  wakeAt(): number {
+    let at = Number.POSITIVE_INFINITY;
+    for (const camera of this.links.values()) {
+      at = Math.min(at, camera.epoch === undefined ? camera.offeredAt + offerMs : camera.echoAt);
+    }
+    return at;
+  }
+}

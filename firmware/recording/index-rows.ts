@@ -1,0 +1,105 @@
+/**
+ * The rows of a server's index. Keys sort by camera, then by start, so that every question is one range read.
+ *
+ *   s/<camera>/<start>/<name>   listing of a sealed segment (about 40 bytes)
+ *   f/<camera>/<name>           its inside: tracks and fragments
+ *   o/<camera>/<name>           a segment that is being written: where it is, should the power fail
+ *   e/<camera>/<start>/<n>      an event: a gap and its reason
+ *   c/<camera>                  this camera has recordings here
+ *
+ * Starts are µs UTC in 16 decimal digits. Values are declared codecs: rows come from a disk and may be damaged.
+ */
+import { type Codec, decode, encode, i64, list, struct, text, u8, u16, u32, u64, type ValueOf } from '../base/codec.ts';
+import { accept, type Result } from '../base/result.ts';
+import type { FragmentListing } from '../media/fragment-listing.ts';
+import { gap, type TrackDescription, trackDescription, utcMapping } from '../media/sample.ts';
+
+/** Longest segment the configuration allows, and a fragment more: how far before a time a segment over it may start. */
+export const segmentUsMax = 610_000_000;
+
+/** A key that sorts after every key with this prefix. */
+export function endOf(prefix: string): string {
+  return `${prefix}\uffff`;
+}
+
+function timeKey(us: number): string {
+  return String(Math.max(0, Math.floor(us))).padStart(16, '0');
+}
+
+export const keys = {
+  listing: (camera: string, fromUs: number, name: string): string => `s/${camera}/${timeKey(fromUs)}/${name}`,
+  listingAt: (camera: string, fromUs: number): string => `s/${camera}/${timeKey(fromUs)}`,
+  detail: (camera: string, name: string): string => `f/${camera}/${name}`,
+  open: (camera: string, name: string): string => `o/${camera}/${name}`,
+  event: (camera: string, fromUs: number, reason: string): string => `e/${camera}/${timeKey(fromUs)}/${reason}`,
+  eventAt: (camera: string, fromUs: number): string => `e/${camera}/${timeKey(fromUs)}`,
+  camera: (camera: string): string => `c/${camera}`,
+} as const;
+
+/** The segment's name is the end of the key: `…/<day>/<time>-<epoch>-<sequence>`. */
+export function nameOfListingKey(key: string): string {
+  return key.split('/').slice(3).join('/');
+}
+
+export const listingRow = struct({
+  fromUs: i64,
+  toUs: i64,
+  bytes: u64,
+  epoch: u32,
+  volume: u8,
+  captureId: text(64),
+});
+export type ListingRow = ValueOf<typeof listingRow>;
+
+export const openRow = struct({ volume: u8, epoch: u32 });
+export const eventRow = gap;
+
+const fragmentRow = struct({
+  bytes: u32,
+  fromPtsUs: i64,
+  lengthUs: u32,
+  mapping: utcMapping,
+  tracks: list(struct({ trackId: u8, firstSequence: u64, count: u16 }), 16),
+});
+
+const detailRow = struct({
+  initBytes: u32,
+  tracks: list(trackDescription, 16),
+  fragments: list(fragmentRow, 4_096),
+});
+
+/** A segment's inside, without what its listing says. */
+export interface SegmentInside {
+  readonly initBytes: number;
+  readonly tracks: readonly TrackDescription[];
+  readonly fragments: readonly FragmentListing[];
+}
+
+/** Offsets are not stored: fragments follow one another from the end of the init segment. */
+export function encodeDetail(inside: SegmentInside): Buffer {
+  const fragments = inside.fragments.map(({ bytes, fromPtsUs, toPtsUs, mapping, tracks }) => ({
+    bytes,
+    fromPtsUs,
+    lengthUs: toPtsUs - fromPtsUs,
+    mapping,
+    tracks: tracks.map((track) => ({ ...track })),
+  }));
+  return encode(detailRow, { initBytes: inside.initBytes, tracks: [...inside.tracks], fragments });
+}
+
+export function decodeDetail(row: Uint8Array): Result<SegmentInside> {
+  const decoded = decode(detailRow, row);
+  if (!decoded.ok) return decoded;
+  let offset = decoded.value.initBytes;
+  const fragments = decoded.value.fragments.map(({ lengthUs, ...fragment }) => {
+    const at = offset;
+    offset += fragment.bytes;
+    return { ...fragment, offset: at, toPtsUs: fragment.fromPtsUs + lengthUs };
+  });
+  return accept({ initBytes: decoded.value.initBytes, tracks: decoded.value.tracks, fragments });
+}
+
+/** A put of one row. */
+export function put<T>(key: string, codec: Codec<T>, value: T): { type: 'put'; key: string; value: Buffer } {
+  return { type: 'put', key, value: encode(codec, value) };
+}

@@ -1,0 +1,116 @@
+/**
+ * The list of cameras: what the network knows of each, and the details that only its manager has.
+ *
+ * Invariant: managers are asked all at once and for `managerAnswerMs` at most; what does not come in time is null,
+ * and the manager is named as unreachable.
+ */
+import { z } from 'zod';
+import { Failure } from '../base/failure.ts';
+import { codecString } from '../media/fragmented-mp4.ts';
+import type { CameraAnswer, CamerasAnswer, StatusAnswer } from './api.ts';
+import type { CameraEntry, Directory } from './directory.ts';
+import { getPeerJson, type PeerAccess } from './holders.ts';
+import type { LiveHub } from './live-hub.ts';
+import { formatMs } from './time-query.ts';
+
+/** How long a manager may take. */
+export const managerAnswerMs = 500;
+const camerasMax = 16_384;
+
+export interface CameraListSources extends PeerAccess {
+  readonly directory: Directory;
+  readonly live: LiveHub;
+  readonly status: () => StatusAnswer;
+  /** only this server may be asked */
+  readonly own: boolean;
+}
+
+/** What a manager adds to what the network knows. */
+type CameraDetails = Pick<CameraAnswer, 'lastFrameAt' | 'durableThrough' | 'width' | 'height' | 'codecs'>;
+
+const nothingKnown: CameraDetails = {
+  lastFrameAt: null,
+  durableThrough: null,
+  width: null,
+  height: null,
+  codecs: null,
+};
+
+const timeText = z.iso.datetime().nullable();
+const pixels = z.number().int().nonnegative().nullable();
+const detailsJson = z.object({
+  cameras: z
+    .array(
+      z.object({
+        id: z.string().max(32),
+        lastFrameAt: timeText,
+        durableThrough: timeText,
+        width: pixels,
+        height: pixels,
+        codecs: z.string().max(200).nullable(),
+      }),
+    )
+    .max(camerasMax),
+});
+
+/** All cameras, sorted by id. */
+export async function listCameras(sources: CameraListSources): Promise<CamerasAnswer> {
+  const { directory, own } = sources;
+  const entries = directory.cameras();
+  const unreachable = new Set<string>();
+  for (const { id, state } of directory.servers()) if (state === 'unreachable') unreachable.add(id);
+  const managers = new Set(entries.map(({ manager }) => manager));
+  managers.delete(directory.self);
+  const details = new Map(ownDetails(entries, sources));
+  if (!own) {
+    const others = [...managers].filter((manager) => !unreachable.has(manager));
+    await Promise.all(others.map((manager) => addDetails(manager, details, unreachable, sources)));
+  }
+  const cameras = entries.map(({ id, unit, manager, epoch, state }) => {
+    return { id, unit, manager, epoch, state, ...(details.get(keyOf(manager, id)) ?? nothingKnown) };
+  });
+  cameras.sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
+  return { cameras, unreachable: own ? [] : [...unreachable].sort() };
+}
+
+/** A camera's details count only from its manager. */
+function keyOf(manager: string, camera: string): string {
+  return `${manager}/${camera}`;
+}
+
+function ownDetails(
+  entries: readonly CameraEntry[],
+  { directory, live, status }: CameraListSources,
+): [string, CameraDetails][] {
+  const durable = new Map(status().cameras.map(({ id, durableThrough }) => [id, durableThrough]));
+  return entries
+    .filter(({ manager }) => manager === directory.self)
+    .map(({ id }) => {
+      const snapshot = live.snapshot(id);
+      const main = snapshot?.tracks.filter(({ rendition }) => rendition === 'main') ?? [];
+      const video = main.find(({ kind }) => kind === 'video');
+      const details: CameraDetails = {
+        lastFrameAt: snapshot?.lastFrameUs === undefined ? null : formatMs(snapshot.lastFrameUs),
+        durableThrough: durable.get(id) ?? null,
+        width: video?.format.width ?? null,
+        height: video?.format.height ?? null,
+        codecs: main.length === 0 ? null : main.map(({ format }) => codecString(format)).join(','),
+      };
+      return [keyOf(directory.self, id), details];
+    });
+}
+
+async function addDetails(
+  manager: string,
+  details: Map<string, CameraDetails>,
+  unreachable: Set<string>,
+  access: PeerAccess,
+): Promise<void> {
+  try {
+    const { json } = await getPeerJson(access, manager, '/api/cameras', managerAnswerMs);
+    for (const { id, ...rest } of detailsJson.parse(json).cameras) details.set(keyOf(manager, id), rest);
+  } catch (thrown) {
+    if (!(thrown instanceof Failure || thrown instanceof z.ZodError)) throw thrown;
+    unreachable.add(manager);
+  }
+}

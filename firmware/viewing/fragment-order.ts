@@ -1,0 +1,206 @@
+/**
+ * The fragments of one camera in time order, whichever servers they lie on.
+ *
+ * Captures follow one another by the time they began. Within a capture fragments are merged by PTS, the camera's own
+ * clock, over all segments that overlap; duplicates are left in (the remuxer drops them, sample by sample). A holder
+ * that fails is given up: what it had is reported as lost and the others go on. Only the insides of segments that
+ * overlap now are held, and one read's bytes of each. Times are µs.
+ */
+import { Failure } from '../base/failure.ts';
+import type { FragmentListing } from '../media/fragment-listing.ts';
+import { type ParsedFragment, parseFragment } from '../media/mp4-scanner.ts';
+import type { TrackDescription } from '../media/sample.ts';
+import type { SegmentDetail } from '../recording/archive.ts';
+import type { Holder } from './holders.ts';
+import type { HeldSegment } from './recordings.ts';
+import type { TimeRange } from './time-query.ts';
+
+/** Neighbouring fragments are read together up to this many bytes. */
+const readBytesMax = 1024 * 1024;
+/** Mappings to UTC of one capture differ between holders by less than this. */
+const mappingSlackUs = 2_000_000;
+/** Segments of one capture that are open at a time; more do not overlap unless something is broken. */
+const openMax = 32;
+
+/** A fragment with all that is needed to mux it again. */
+export interface OrderedFragment {
+  readonly tracks: readonly TrackDescription[];
+  readonly captureId: string;
+  readonly listing: FragmentListing;
+  readonly parsed: ParsedFragment;
+}
+
+export interface FragmentOrderOptions {
+  readonly range: TimeRange;
+  readonly segments: readonly HeldSegment[];
+  readonly holders: readonly Holder[];
+  /** A stretch that a holder has and could not give, µs UTC. */
+  readonly onLost: (lost: TimeRange) => void;
+}
+
+/** A segment whose inside is known, and how far it was read. */
+interface OpenSegment {
+  readonly segment: HeldSegment;
+  readonly holder: Holder;
+  readonly detail: SegmentDetail;
+  /** place of the next fragment */
+  next: number;
+  /** bytes read ahead, from `bytesAt` in the file */
+  bytes: Buffer;
+  bytesAt: number;
+}
+
+/** Fragments that overlap the range, beginning with the one that holds the keyframe at or before its start. */
+export async function* fragmentsInOrder(options: FragmentOrderOptions): AsyncGenerator<OrderedFragment> {
+  const reader = new Reader(options);
+  for (const segments of byCapture(options.segments)) yield* reader.capture(segments);
+}
+
+/** Segments of each capture, captures by their first segment's start. */
+function byCapture(segments: readonly HeldSegment[]): HeldSegment[][] {
+  const captures = new Map<string, HeldSegment[]>();
+  for (const segment of [...segments].sort((a, b) => a.fromUs - b.fromUs)) {
+    const capture = captures.get(segment.captureId);
+    if (capture === undefined) captures.set(segment.captureId, [segment]);
+    else capture.push(segment);
+  }
+  return [...captures.values()];
+}
+
+class Reader {
+  private readonly options: FragmentOrderOptions;
+  private readonly failed = new Set<string>();
+
+  constructor(options: FragmentOrderOptions) {
+    this.options = options;
+  }
+
+  async *capture(segments: readonly HeldSegment[]): AsyncGenerator<OrderedFragment> {
+    let pending = 0;
+    let open: OpenSegment[] = [];
+    for (;;) {
+      for (; pending < segments.length && open.length < openMax; pending++) {
+        const segment = segments[pending] as HeldSegment;
+        const first = earliest(open);
+        if (first !== undefined && segment.fromUs > utcOf(nextOf(first)) + mappingSlackUs) break;
+        const opened = await this.open(segment);
+        if (opened !== undefined) open.push(opened);
+      }
+      const source = earliest(open);
+      if (source === undefined) return;
+      const listing = nextOf(source) as FragmentListing;
+      const parsed = await this.attempt(source.segment, utcOf(listing), () =>
+        readFragment(source, source.next),
+      );
+      source.next += 1;
+      if (parsed === undefined) open = open.filter((other) => other !== source);
+      else {
+        const { tracks } = source.detail;
+        yield { tracks, captureId: source.segment.captureId, listing, parsed };
+      }
+      open = open.filter((other) => this.isWanted(nextOf(other)));
+    }
+  }
+
+  private isWanted(listing: FragmentListing | undefined): boolean {
+    return listing !== undefined && utcOf(listing) < this.options.range.toUs;
+  }
+
+  private async open(segment: HeldSegment): Promise<OpenSegment | undefined> {
+    const holder = this.options.holders.find(({ server }) => server === segment.server);
+    if (holder === undefined) return undefined;
+    const opened = await this.attempt(segment, segment.fromUs, async () => {
+      const detail = await holder.detail(segment.camera, segment.name);
+      if (detail === undefined) {
+        this.lose(segment, segment.fromUs);
+        return undefined;
+      }
+      const found = { segment, holder, detail, next: 0, bytes: Buffer.alloc(0), bytesAt: 0 };
+      await seek(found, this.options.range.fromUs);
+      return found;
+    });
+    return opened !== undefined && this.isWanted(nextOf(opened)) ? opened : undefined;
+  }
+
+  /** Runs a step that needs the holder; on its failure the rest of the segment, and of the holder, is lost. */
+  private async attempt<T>(
+    segment: HeldSegment,
+    atUs: number,
+    step: () => Promise<T>,
+  ): Promise<T | undefined> {
+    if (!this.failed.has(segment.server)) {
+      try {
+        return await step();
+      } catch (thrown) {
+        if (!(thrown instanceof Failure)) throw thrown;
+        if (thrown.code === 'UNREACHABLE') this.failed.add(segment.server);
+      }
+    }
+    this.lose(segment, atUs);
+    return undefined;
+  }
+
+  private lose(segment: HeldSegment, atUs: number): void {
+    const { range, onLost } = this.options;
+    onLost({ fromUs: Math.max(atUs, range.fromUs), toUs: Math.min(segment.toUs, range.toUs) });
+  }
+}
+
+function nextOf(open: OpenSegment): FragmentListing | undefined {
+  return open.detail.fragments[open.next];
+}
+
+function utcOf(listing: FragmentListing | undefined): number {
+  return listing === undefined ? Number.POSITIVE_INFINITY : listing.fromPtsUs + listing.mapping.offsetUs;
+}
+
+/** The open segment whose next fragment comes first on the camera's clock. */
+function earliest(open: readonly OpenSegment[]): OpenSegment | undefined {
+  let first: OpenSegment | undefined;
+  for (const candidate of open) {
+    const ptsUs = nextOf(candidate)?.fromPtsUs;
+    if (ptsUs === undefined) continue;
+    if (first === undefined || ptsUs < (nextOf(first)?.fromPtsUs ?? 0)) first = candidate;
+  }
+  return first;
+}
+
+/** Goes to the last fragment that begins at or before `fromUs` and holds a keyframe; a segment's first always does. */
+async function seek(open: OpenSegment, fromUs: number): Promise<void> {
+  const after = open.detail.fragments.findIndex((listing) => utcOf(listing) > fromUs);
+  open.next = Math.max(0, (after < 0 ? open.detail.fragments.length : after) - 1);
+  while (open.next > 0) {
+    const parsed = await readFragment(open, open.next);
+    if (beginsWithKeyframe(open.detail.tracks, parsed)) return;
+    open.next -= 1;
+  }
+}
+
+function beginsWithKeyframe(tracks: readonly TrackDescription[], parsed: ParsedFragment): boolean {
+  const isVideo = (trackId: number): boolean => tracks[trackId - 1]?.kind === 'video';
+  if (!tracks.some(({ kind }) => kind === 'video')) return true;
+  return parsed.batches.some(({ trackId, samples }) => isVideo(trackId) && samples[0]?.keyframe === true);
+}
+
+async function readFragment(open: OpenSegment, place: number): Promise<ParsedFragment> {
+  const { fragments } = open.detail;
+  const listing = fragments[place] as FragmentListing;
+  const held = listing.offset - open.bytesAt;
+  if (held < 0 || held + listing.bytes > open.bytes.length) {
+    let end = listing.offset + listing.bytes;
+    for (let i = place + 1; i < fragments.length; i++) {
+      const following = fragments[i] as FragmentListing;
+      if (following.offset !== end || end + following.bytes - listing.offset > readBytesMax) break;
+      end += following.bytes;
+    }
+    const { camera, name } = open.segment;
+    open.bytes = await open.holder.read(camera, name, listing.offset, end - listing.offset);
+    open.bytesAt = listing.offset;
+  }
+  const at = listing.offset - open.bytesAt;
+  const parsed = parseFragment(open.bytes.subarray(at, at + listing.bytes));
+  if (parsed.ok) return parsed.value;
+  throw new Failure('FILE_IO', `${open.segment.camera}/${open.segment.name}: ${parsed.reason}`, {
+    advice: `Run starling check on ${open.segment.server}.`,
+  });
+}

@@ -1,0 +1,218 @@
+/**
+ * One live viewer over one WebSocket: LiveMessage as text, init segment and fragments as binary.
+ *
+ * Invariants: after `stream` comes its init segment, then fragments from a keyframe on; a viewer that cannot keep up
+ * loses whole ends of GOPs, is told how many frames, and never holds up another; everything queued for it is shared
+ * with the other viewers, so a slow one costs references, not copies. Durations are ms, capture times µs UTC.
+ */
+import { BoundedQueue } from '../base/bounded-queue.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Sample, TrackDescription } from '../media/sample.ts';
+import type { LiveMessage } from './api.ts';
+import type { LiveFeed, LiveViewer } from './live-feed.ts';
+import { type LiveStream, liveStream } from './live-fragments.ts';
+import { formatMs } from './time-query.ts';
+
+/** A message that waited longer than this for the network makes its viewer a slow one. */
+export const queuedMsMax = 1_000;
+/** So does this much unsent. */
+export const queuedBytesMax = 4 * 1024 * 1024;
+/** A viewer whose queue does not move for this long is gone. */
+export const noProgressMs = 5_000;
+/** Without a frame for this long the picture is called stalled, and again each time it passes: a sign of life. */
+export const stalledAfterMs = 2_000;
+const checkEveryMs = 1_000;
+const queuedMessagesMax = 16_384;
+
+/** WebSocket close codes (RFC 6455 §7.4.1). */
+export const closeNormal = 1000;
+export const closeTryLater = 1013;
+
+/** What a live viewer needs of a WebSocket; the one of `ws` fits. */
+export interface ViewerSocket {
+  /** `done` is called, in order, once the message was handed to the network, or with the error that prevented it. */
+  send(data: Uint8Array | string, done: (error?: Error) => void): void;
+  /** bytes accepted and not yet handed to the network */
+  readonly bufferedAmount: number;
+  close(code: number, reason: string): void;
+  /** Ends the connection at once, whatever is queued. */
+  terminate(): void;
+}
+
+export interface LiveSocketOptions {
+  readonly camera: string;
+  /** this server's id */
+  readonly manager: string;
+  readonly audio: boolean;
+  readonly feed: LiveFeed;
+  readonly socket: ViewerSocket;
+  readonly clock: Clock;
+}
+
+class LiveSocket implements LiveViewer {
+  private readonly options: LiveSocketOptions;
+  /** when each unsent message was queued, monotonic ms */
+  private readonly queuedAt = new BoundedQueue<number>(queuedMessagesMax);
+  private oldestQueuedAtMs: number | undefined;
+  private movedAtMs: number;
+  private heardAtMs: number;
+  private stream: LiveStream | undefined;
+  private lastFrameUs: number | undefined;
+  /** when the viewer was last told so; undefined while frames come */
+  private stalledAtMs: number | undefined;
+  /** frames left out since the viewer fell behind; undefined while it keeps up */
+  private droppedFrames: number | undefined;
+  /** the held GOP is being handed over: all of it is queued at once, and that is no slowness */
+  private replaying = true;
+  private done = false;
+  private leave: (() => void) | undefined;
+  private cancelCheck: (() => void) | undefined;
+
+  constructor(options: LiveSocketOptions) {
+    this.options = options;
+    this.movedAtMs = options.clock.monotonicMs();
+    this.heardAtMs = this.movedAtMs;
+  }
+
+  start(): void {
+    const { feed, camera, clock } = this.options;
+    this.leave = feed.subscribe(camera, this);
+    this.replaying = false;
+    if (this.leave === undefined) {
+      this.end('the camera is not live here, or has too many viewers', closeTryLater);
+    } else if (this.done) {
+      this.leave();
+    } else {
+      const ageMs = this.lastFrameUs === undefined ? 0 : clock.utcMs() - this.lastFrameUs / 1000;
+      if (ageMs >= stalledAfterMs) this.stall();
+      this.arm();
+    }
+  }
+
+  tracks(descriptions: readonly TrackDescription[]): void {
+    const { camera, manager, audio } = this.options;
+    const stream = liveStream(descriptions, audio);
+    this.stream = stream;
+    if (stream === undefined) return;
+    this.droppedFrames = undefined;
+    const { mime, width, height } = stream;
+    this.say({ type: 'stream', camera, manager, mime, width, height });
+    this.send(stream.init);
+  }
+
+  sample(trackId: number, sample: Sample, capturedAtUs: number): void {
+    const { stream } = this;
+    if (stream === undefined || this.done) return;
+    const isFrame = stream.videoTrackId === undefined || trackId === stream.videoTrackId;
+    if (isFrame) this.heard(capturedAtUs);
+    if (!this.mayFollow(isFrame, sample.keyframe)) return;
+    const message = stream.fragmentOf(trackId, sample);
+    if (message !== undefined) this.send(message);
+  }
+
+  ended(reason: string): void {
+    this.end(reason, closeNormal);
+  }
+
+  /** The socket is closed, by whichever side. */
+  close(): void {
+    if (this.done) return;
+    this.done = true;
+    this.leave?.();
+    this.cancelCheck?.();
+  }
+
+  private mayFollow(isFrame: boolean, keyframe: boolean): boolean {
+    if (this.droppedFrames === undefined) {
+      if (this.replaying || !this.isBehind()) return true;
+      this.droppedFrames = isFrame ? 1 : 0;
+      return false;
+    }
+    if (!isFrame || !keyframe || this.isBehind()) {
+      if (isFrame) this.droppedFrames += 1;
+      return false;
+    }
+    this.say({ type: 'dropped', frames: this.droppedFrames });
+    this.droppedFrames = undefined;
+    return true;
+  }
+
+  private isBehind(): boolean {
+    if (this.options.socket.bufferedAmount > queuedBytesMax) return true;
+    const oldest = this.oldestQueuedAtMs;
+    return oldest !== undefined && this.options.clock.monotonicMs() - oldest > queuedMsMax;
+  }
+
+  private heard(capturedAtUs: number): void {
+    this.heardAtMs = this.options.clock.monotonicMs();
+    this.lastFrameUs = capturedAtUs;
+    if (this.stalledAtMs === undefined) return;
+    this.stalledAtMs = undefined;
+    this.sayState('live');
+  }
+
+  private stall(): void {
+    this.stalledAtMs = this.options.clock.monotonicMs();
+    this.sayState('stalled');
+  }
+
+  private arm(): void {
+    const now = this.options.clock.monotonicMs();
+    const stallInMs = (this.stalledAtMs ?? this.heardAtMs) + stalledAfterMs - now;
+    this.cancelCheck = this.options.clock.after(Math.min(checkEveryMs, Math.max(stallInMs, 1)), () => {
+      this.check();
+      if (!this.done) this.arm();
+    });
+  }
+
+  private check(): void {
+    const now = this.options.clock.monotonicMs();
+    if (this.oldestQueuedAtMs !== undefined && now - this.movedAtMs >= noProgressMs) {
+      this.options.socket.terminate();
+      this.close();
+    } else if (now - (this.stalledAtMs ?? this.heardAtMs) >= stalledAfterMs) {
+      this.stall();
+    }
+  }
+
+  private sayState(state: 'live' | 'stalled' | 'ended', reason?: string): void {
+    const lastFrameAt = this.lastFrameUs === undefined ? null : formatMs(this.lastFrameUs);
+    this.say({ type: 'state', state, lastFrameAt, ...(reason === undefined ? {} : { reason }) });
+  }
+
+  private say(message: LiveMessage): void {
+    this.send(JSON.stringify(message));
+  }
+
+  private send(data: Uint8Array | string): void {
+    if (this.done) return;
+    const now = this.options.clock.monotonicMs();
+    if (this.oldestQueuedAtMs === undefined) {
+      this.oldestQueuedAtMs = now;
+      this.movedAtMs = now;
+    } else if (!this.queuedAt.push(now)) {
+      this.options.socket.terminate();
+      this.close();
+      return;
+    }
+    this.options.socket.send(data, (error) => {
+      this.movedAtMs = this.options.clock.monotonicMs();
+      this.oldestQueuedAtMs = this.queuedAt.shift();
+      if (error !== undefined && error !== null) this.close();
+    });
+  }
+
+  private end(reason: string, code: number): void {
+    if (this.done) return;
+    this.sayState('ended', reason);
+    this.close();
+    this.options.socket.close(code, '');
+  }
+}
+
+/** Serves one viewer from now on. Call the result when the socket has closed. */
+export function serveLive(options: LiveSocketOptions): () => void {
+  const viewer = new LiveSocket(options);
+  viewer.start();
+  return () => viewer.close();
+}

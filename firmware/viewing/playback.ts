@@ -1,0 +1,122 @@
+/**
+ * Playback and export: a stretch of one camera as one fragmented MP4, over all servers that hold parts of it.
+ *
+ * Invariants: the stream is read only as fast as it is written; it begins at the keyframe at or before the wanted
+ * time and ends cleanly whatever happens to a holder; what is missing is told: the part that is known beforehand in
+ * `partial`, all of it in `missing` once the stream has ended. Times are µs UTC.
+ */
+import { Failure } from '../base/failure.ts';
+import { fragmentsInOrder } from './fragment-order.ts';
+import type { Holder } from './holders.ts';
+import { listAllRecordings, type MergedList } from './recordings.ts';
+import { Remuxer, type RemuxedChunk } from './remuxer.ts';
+import { formatMs, type TimeRange } from './time-query.ts';
+import { mergeRanges, subtractRanges } from './time-ranges.ts';
+
+/** Longest range in one file. */
+export const playbackUsMax = 31 * 24 * 3600 * 1_000_000;
+/** Shorter holes are the seams of segments; shorter pieces are their rounded ends. */
+const seamUs = 1_000_000;
+const roundingUs = 100_000;
+
+export interface PlaybackSources {
+  readonly holders: readonly Holder[];
+  /** servers that are known not to answer */
+  readonly unreachable: readonly string[];
+  /** nothing is recorded later than this */
+  readonly nowUs: number;
+}
+
+/** A stream that has begun. */
+export interface Playback {
+  /** UTC of the file's time 0 */
+  readonly startUs: number;
+  /** servers that did not answer */
+  readonly unreachable: readonly string[];
+  /** ranges that are missing because of them */
+  readonly partial: readonly TimeRange[];
+  /** Init segment and fragments. End it early with `return()`. */
+  readonly chunks: AsyncGenerator<Buffer, void, void>;
+  /** All ranges that are missing; complete when `chunks` has ended. */
+  missing(): TimeRange[];
+}
+
+/** Begins a stream. Rejects with Failure NOT_FOUND when no reachable server has a frame of the range. */
+export async function openPlayback(
+  camera: string,
+  range: TimeRange,
+  sources: PlaybackSources,
+): Promise<Playback> {
+  const list = await listAllRecordings(camera, range, sources);
+  const partial = knownMissing(range, list, sources.nowUs);
+  const lost: TimeRange[] = [];
+  const written: TimeRange[] = [];
+  const remuxer = new Remuxer(range.toUs);
+  const note = ({ bytes, holds }: RemuxedChunk): Buffer => {
+    written.push(holds);
+    if (written.length > 1000) written.splice(0, written.length, ...mergeRanges(written, seamUs));
+    return bytes;
+  };
+  const chunks = remux({ camera, range, list, sources, remuxer, lost });
+  const first = await chunks.next();
+  if (first.done || remuxer.startUs === undefined) throw nothingFound(camera, range, list.unreachable);
+  return {
+    startUs: remuxer.startUs,
+    unreachable: list.unreachable,
+    partial,
+    chunks: (async function* (): AsyncGenerator<Buffer, void, void> {
+      try {
+        yield note(first.value);
+        for await (const chunk of chunks) yield note(chunk);
+      } finally {
+        await chunks.return();
+      }
+    })(),
+    missing: () => subtractRanges([...partial, ...lost], mergeRanges(written, seamUs), roundingUs),
+  };
+}
+
+async function* remux(plan: {
+  camera: string;
+  range: TimeRange;
+  list: MergedList;
+  sources: PlaybackSources;
+  remuxer: Remuxer;
+  lost: TimeRange[];
+}): AsyncGenerator<RemuxedChunk, void, void> {
+  const { range, list, sources, remuxer, lost } = plan;
+  const onLost = (stretch: TimeRange): void => {
+    lost.push(stretch);
+  };
+  const fragments = fragmentsInOrder({ range, segments: list.segments, holders: sources.holders, onLost });
+  for await (const fragment of fragments) {
+    const step = remuxer.add(fragment);
+    if (step === 'changed') {
+      const { fromPtsUs, mapping } = fragment.listing;
+      const fromUs = fromPtsUs + mapping.offsetUs;
+      const rest = list.segments.map((segment) => ({
+        fromUs: Math.max(segment.fromUs, fromUs),
+        toUs: Math.min(segment.toUs, range.toUs),
+      }));
+      lost.push(...mergeRanges(rest, seamUs));
+      return;
+    }
+    if (step !== 'nothing') yield step;
+  }
+}
+
+/** What nobody reachable has and nothing explains, when a server that might have it does not answer. */
+function knownMissing(range: TimeRange, list: MergedList, nowUs: number): TimeRange[] {
+  if (list.unreachable.length === 0) return [];
+  const past = { fromUs: range.fromUs, toUs: Math.min(range.toUs, nowUs) };
+  return subtractRanges([past], mergeRanges([...list.segments, ...list.gaps], seamUs), seamUs);
+}
+
+function nothingFound(camera: string, range: TimeRange, unreachable: readonly string[]): Failure {
+  const message = `nothing of ${camera} is recorded between ${formatMs(range.fromUs)} and ${formatMs(range.toUs)}`;
+  const advice =
+    unreachable.length === 0
+      ? `Look at /api/cameras/${camera}/recordings for what there is.`
+      : `These servers do not answer and may have it: ${unreachable.join(', ')}.`;
+  return new Failure('NOT_FOUND', message, { advice });
+}

@@ -1,0 +1,455 @@
+/**
+ * A stand-in for the server, for tests of the page alone: it serves the bundled page under a strict policy and answers
+ * the API with real video. Live fragments carry one frame each on a clock that began days ago, as a camera's does.
+ *
+ * Recordings: `gate` has three segments on two servers with a gap, `yard` a whole day, `stairs` a segment that is
+ * still being written. Faults on command: a camera stops or restarts, sockets drop, the whole server goes away.
+ */
+import type { ChildProcess } from 'node:child_process';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { build } from 'esbuild';
+import { type WebSocket, WebSocketServer } from 'ws';
+import type {
+  CameraAnswer,
+  LiveMessage,
+  RecordingsAnswer,
+  SegmentAnswer,
+  SiteAnswer,
+} from '../../firmware/viewing/api.ts';
+import { readInit } from '../../firmware/viewing/web/fmp4-boxes.ts';
+import {
+  filmLive,
+  fragmentEnds,
+  frameRate,
+  type LivePart,
+  makeRecording,
+  pictureSize,
+} from './page-fixture-video.ts';
+
+const cameraClockSeconds = 432_000.125;
+const segmentsMax = 1_000;
+const policy = [
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self' blob:",
+  "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+].join('; ');
+const document =
+  '<!doctype html><html lang="en"><head><meta charset="utf-8">' +
+  '<meta name="viewport" content="width=device-width,initial-scale=1"><title>Starling</title>' +
+  '<link rel="icon" href="data:,"><link rel="stylesheet" href="/assets/page.css">' +
+  '<script type="module" src="/assets/page.js"></script></head><body><div id="app"></div></body></html>';
+
+interface LiveCamera {
+  readonly id: string;
+  readonly picture: string;
+  sending: boolean;
+  process: ChildProcess;
+  init: Buffer | undefined;
+  /** fragments since the newest keyframe */
+  gop: Buffer[];
+  readonly viewers: Set<Viewer>;
+}
+
+interface Viewer {
+  readonly socket: WebSocket;
+  needsKeyframe: boolean;
+}
+
+/** What a test may count on of the recordings of `gate`, ms UTC. */
+export interface RecordedFacts {
+  /** start of the first segment, on `north` */
+  readonly fromMs: number;
+  /** its end */
+  readonly gapFromMs: number;
+  /** start of the second segment, on `south` */
+  readonly gapToMs: number;
+  /** start of the third, without a break */
+  readonly thirdFromMs: number;
+  readonly toMs: number;
+}
+
+/** See the top of this file; made by `openPageFixture`. */
+export class PageFixture implements AsyncDisposable {
+  /** what GET /api/cameras says */
+  listed: CameraAnswer[] = [];
+  /** the API answers 503 */
+  refusing = false;
+  /** bytes of segments sent so far */
+  segmentBytesSent = 0;
+  /** ms UTC when the segment of `stairs` that is being written was begun */
+  openSinceMs = 0;
+  readonly facts: RecordedFacts;
+  private readonly site: SiteAnswer;
+  private readonly cameras = new Map<string, LiveCamera>();
+  private readonly listeners = new Set<ChildProcess>();
+  private readonly files: ReadonlyMap<string, Buffer>;
+  private readonly assets: ReadonlyMap<string, string>;
+  private readonly sockets = new WebSocketServer({ noServer: true, perMessageDeflate: false });
+  private server: Server | undefined;
+  private port = 0;
+
+  constructor(assets: ReadonlyMap<string, string>, files: ReadonlyMap<string, Buffer>, facts: RecordedFacts) {
+    this.assets = assets;
+    this.files = files;
+    this.facts = facts;
+    const page = (port: number) => `http://127.0.0.1:${port}`;
+    this.site = {
+      site: 'harbour',
+      server: 'north',
+      version: '0.1.0',
+      servers: [
+        { id: 'north', state: 'self', hops: 0, pageUrl: page(1), cameras: ['gate', 'yard'] },
+        { id: 'south', state: 'reachable', hops: 1, pageUrl: page(2), cameras: ['stairs'] },
+        { id: 'west', state: 'unreachable', hops: null, pageUrl: page(3), cameras: [] },
+      ],
+    };
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.port}/`;
+  }
+
+  /** Of the page's script, as it is served. */
+  get script(): string {
+    return this.assets.get('/assets/page.js') ?? '';
+  }
+
+  /** Bytes of the first segment of `gate`. */
+  get firstSegmentBytes(): number {
+    return this.files.get('a')?.length ?? 0;
+  }
+
+  /** Starts a camera; `picture` is an ffmpeg source. */
+  addCamera(id: string, manager: string, picture: string): void {
+    const camera: LiveCamera = {
+      id,
+      picture,
+      sending: true,
+      process: filmLive(
+        { picture, audio: false, clockSeconds: cameraClockSeconds, preset: 'ultrafast' },
+        (part) => publish(camera, part),
+      ),
+      init: undefined,
+      gop: [],
+      viewers: new Set(),
+    };
+    this.cameras.set(id, camera);
+    this.listed.push({
+      id,
+      unit: `unit-${id}`,
+      manager,
+      epoch: 1,
+      state: 'online',
+      lastFrameAt: null,
+      durableThrough: null,
+      width: 640,
+      height: 360,
+      codecs: 'avc1.42c01e,mp4a.40.2',
+    });
+  }
+
+  /** The camera stops sending; `say` tells the viewers so. */
+  pause(id: string, say?: Extract<LiveMessage, { type: 'state' }>): void {
+    const camera = this.camera(id);
+    camera.sending = false;
+    camera.gop = [];
+    for (const viewer of camera.viewers) {
+      viewer.needsKeyframe = true;
+      if (say !== undefined) viewer.socket.send(JSON.stringify(say));
+    }
+  }
+
+  resume(id: string): void {
+    this.camera(id).sending = true;
+  }
+
+  /** The camera begins a new capture on another clock, in the format that x264's preset leads to. */
+  restart(id: string, clockSeconds: number, preset: 'ultrafast' | 'veryfast'): void {
+    const camera = this.camera(id);
+    camera.process.kill('SIGKILL');
+    camera.process.stdout?.removeAllListeners('data');
+    camera.gop = [];
+    const plan = { picture: camera.picture, audio: false, clockSeconds, preset };
+    camera.process = filmLive(plan, (part) => {
+      publish(camera, part);
+      if (part.kind !== 'init') return;
+      for (const viewer of camera.viewers) this.sendStream(viewer.socket, id, part.bytes);
+    });
+  }
+
+  /** Cuts the sockets of a camera's viewers without a word; returns how many there were. */
+  dropSockets(id: string): number {
+    const { viewers } = this.camera(id);
+    const count = viewers.size;
+    for (const viewer of viewers) viewer.socket.terminate();
+    return count;
+  }
+
+  viewers(id: string): number {
+    return this.camera(id).viewers.size;
+  }
+
+  /** Listens, at first or again, on the same port. */
+  async comeUp(): Promise<void> {
+    const server = createServer((request, response) => this.answer(request, response));
+    server.on('upgrade', (request, socket, head) => {
+      this.sockets.handleUpgrade(request, socket, head, (webSocket) => this.view(webSocket, request));
+    });
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject).listen(this.port, '127.0.0.1', resolve);
+    });
+    this.server = server;
+    this.port = (server.address() as AddressInfo).port;
+  }
+
+  /** The whole server is gone. */
+  async goDown(): Promise<void> {
+    for (const id of this.cameras.keys()) this.dropSockets(id);
+    const { server } = this;
+    this.server = undefined;
+    if (server === undefined) return;
+    await new Promise((resolve) => {
+      server.close(resolve);
+      server.closeAllConnections();
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const camera of this.cameras.values()) camera.process.kill('SIGKILL');
+    for (const child of this.listeners) child.kill('SIGKILL');
+    await this.goDown();
+    this.sockets.close();
+  }
+
+  private camera(id: string): LiveCamera {
+    const camera = this.cameras.get(id);
+    if (camera === undefined) throw new Error(`the fixture has no camera ${id}`);
+    return camera;
+  }
+
+  private view(socket: WebSocket, request: IncomingMessage): void {
+    const url = new URL(request.url ?? '', this.url);
+    const camera = this.camera(url.pathname.split('/')[3] ?? '');
+    if (url.searchParams.get('audio') === '1') {
+      const { id, picture } = camera;
+      const plan = { picture, audio: true, clockSeconds: cameraClockSeconds, preset: 'ultrafast' };
+      const child = filmLive(plan, (part) => {
+        if (part.kind === 'init') this.sendStream(socket, id, part.bytes);
+        else socket.send(part.bytes);
+      });
+      this.listeners.add(child);
+      socket.on('close', () => child.kill('SIGKILL'));
+      return;
+    }
+    const viewer = { socket, needsKeyframe: camera.gop.length === 0 };
+    camera.viewers.add(viewer);
+    socket.on('close', () => camera.viewers.delete(viewer));
+    if (camera.init === undefined) {
+      socket.close();
+      return;
+    }
+    this.sendStream(socket, camera.id, camera.init);
+    for (const fragment of camera.gop) socket.send(fragment);
+  }
+
+  private sendStream(socket: WebSocket, camera: string, init: Buffer): void {
+    const manager = this.listed.find(({ id }) => id === camera)?.manager ?? 'north';
+    const mime = readInit(init)?.mime ?? '';
+    const message: LiveMessage = { type: 'stream', camera, manager, mime, width: 640, height: 360 };
+    socket.send(JSON.stringify(message));
+    socket.send(init);
+  }
+
+  private answer(request: IncomingMessage, response: ServerResponse): void {
+    const url = new URL(request.url ?? '/', this.url);
+    const parts = url.pathname.split('/').map(decodeURIComponent);
+    const asset = this.assets.get(url.pathname);
+    response.setHeader('content-security-policy', policy);
+    response.setHeader('cache-control', 'no-store');
+    if (asset !== undefined) {
+      response.setHeader('content-type', typeOf(url.pathname));
+      response.end(asset);
+    } else if (this.refusing) {
+      sendJson(response, 503, { error: 'The server is starting.', advice: 'Wait a moment.' });
+    } else if (url.pathname === '/api/site') {
+      sendJson(response, 200, this.site);
+    } else if (url.pathname === '/api/cameras') {
+      sendJson(response, 200, { cameras: this.listed, unreachable: ['west'] });
+    } else if (parts[4] === 'recordings') {
+      sendJson(response, 200, this.recordings(parts[3] ?? '', url));
+    } else if (parts[4] === 'segments') {
+      this.segmentBytesSent += sendRange(request, response, this.file(url.pathname));
+    } else if (parts[4] === 'video.mp4') {
+      sendRange(request, response, this.files.get('a'));
+    } else {
+      sendJson(response, 404, { error: 'There is no such page.', advice: '' });
+    }
+  }
+
+  /** A segment's name ends in the letter of its file; `o` is the one that is being written. */
+  private file(path: string): Buffer | undefined {
+    const letter = /-(\w)\.mp4$/.exec(path)?.[1] ?? '';
+    return letter === 'o' ? this.openFile() : this.files.get(letter);
+  }
+
+  private openFile(): Buffer {
+    const whole = this.files.get('a') ?? Buffer.alloc(0);
+    const ends = fragmentEnds(whole);
+    const written = Math.floor((Date.now() - this.openSinceMs) / 1000);
+    return whole.subarray(0, ends[Math.min(written, ends.length) - 1] ?? 0);
+  }
+
+  private recordings(camera: string, url: URL): RecordingsAnswer {
+    const [from, to] = [url.searchParams.get('from') ?? '', url.searchParams.get('to') ?? ''];
+    const all = this.segmentsOf(camera);
+    const reason = camera === 'gate' ? 'server-unreachable' : 'camera-off';
+    const gaps = all.flatMap((segment, place) => {
+      const next = all[place + 1];
+      const gapless = next === undefined || next.from <= segment.to;
+      return gapless ? [] : [{ from: segment.to, to: next.from, reason }];
+    });
+    const overlaps = (one: { from: string; to: string }) => one.from < to && one.to > from;
+    const segments = all.filter(overlaps);
+    return {
+      camera,
+      segments: segments.slice(0, segmentsMax),
+      gaps: gaps.filter(overlaps),
+      unreachable: ['west'],
+      truncated: segments.length > segmentsMax,
+    };
+  }
+
+  private segmentsOf(camera: string): SegmentAnswer[] {
+    const { fromMs, gapFromMs, gapToMs, thirdFromMs, toMs } = this.facts;
+    const now = Date.now();
+    if (camera === 'gate') {
+      return [
+        this.segment(camera, { server: 'north', fromMs, toMs: gapFromMs, file: 'a' }),
+        this.segment(camera, { server: 'south', fromMs: gapToMs, toMs: thirdFromMs, file: 'b' }),
+        this.segment(camera, { server: 'south', fromMs: thirdFromMs, toMs, file: 'c' }),
+      ];
+    }
+    if (camera === 'stairs') {
+      const writtenMs = now - ((now - this.openSinceMs) % 1_000);
+      if (writtenMs - this.openSinceMs < 1_000 || this.openSinceMs === 0) return [];
+      return [
+        this.segment(camera, { server: 'south', fromMs: this.openSinceMs, toMs: writtenMs, file: 'o' }),
+      ];
+    }
+    const firstMs = now - (now % 60_000) - 23 * 3_600_000;
+    const minutes = Array.from({ length: 23 * 60 }, (_, minute) => minute);
+    return minutes
+      .filter((minute) => minute < 610 || minute > 655)
+      .map((minute) => {
+        const server = minute < 400 || minute >= 900 ? 'north' : 'south';
+        const startMs = firstMs + minute * 60_000;
+        return this.segment(camera, { server, fromMs: startMs, toMs: startMs + 60_000, file: 'a' });
+      });
+  }
+
+  private segment(
+    camera: string,
+    at: { server: string; fromMs: number; toMs: number; file: string },
+  ): SegmentAnswer {
+    const [from, to] = [new Date(at.fromMs).toISOString(), new Date(at.toMs).toISOString()];
+    const name = `${from.slice(0, 10)}/${from.slice(11, 23).replaceAll(':', '')}Z-1-${at.file}`;
+    return {
+      server: at.server,
+      name,
+      from,
+      to,
+      bytes: (at.file === 'o' ? this.openFile() : this.files.get(at.file))?.length ?? 0,
+      captureId: `boot.${at.file === 'a' ? 1 : 2}`,
+      epoch: 1,
+      open: at.file === 'o',
+      url: `/api/cameras/${camera}/segments/${at.server}/${name}.mp4`,
+    };
+  }
+}
+
+/** Bundles the page, makes the recordings, starts the cameras `gate`, `stairs` and `yard`, and listens. */
+export async function openPageFixture(): Promise<PageFixture> {
+  const begun = Date.now() - 2 * 3_600_000;
+  const fromMs = begun - (begun % 1_000);
+  const at = (seconds: number) => fromMs + seconds * 1_000;
+  const facts = { fromMs, gapFromMs: at(40), gapToMs: at(65), thirdFromMs: at(75), toMs: at(85) };
+  const make = (number: number, from: number, seconds: number) =>
+    makeRecording({ number, seconds, fromMs: at(from), clockSeconds: cameraClockSeconds + from });
+  const [assets, a, b, c] = await Promise.all([
+    bundlePage(),
+    make(1, 0, 40),
+    make(2, 65, 10),
+    make(3, 75, 10),
+  ]);
+  const files = new Map(Object.entries({ a, b, c }));
+  const fixture = new PageFixture(assets, files, facts);
+  const source = `size=${pictureSize}:rate=${frameRate}`;
+  fixture.addCamera('gate', 'north', `testsrc2=${source}`);
+  fixture.addCamera('stairs', 'south', `mandelbrot=${source}`);
+  fixture.addCamera('yard', 'north', `gradients=${source}:speed=0.02:duration=100000`);
+  await fixture.comeUp();
+  return fixture;
+}
+
+async function bundlePage(): Promise<Map<string, string>> {
+  const web = new URL('../../firmware/viewing/web/', import.meta.url).pathname;
+  const result = await build({
+    entryPoints: { page: `${web}main.tsx`, style: `${web}style.css` },
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    target: 'es2022',
+    jsx: 'automatic',
+    jsxImportSource: 'preact',
+    write: false,
+    outdir: '/assets',
+    logLevel: 'error',
+  });
+  const output = (ending: string) => result.outputFiles.find(({ path }) => path.endsWith(ending))?.text ?? '';
+  return new Map(
+    Object.entries({ '/': document, '/assets/page.js': output('.js'), '/assets/page.css': output('.css') }),
+  );
+}
+
+function publish(camera: LiveCamera, part: LivePart): void {
+  if (part.kind === 'init') {
+    camera.init = part.bytes;
+    return;
+  }
+  if (!camera.sending) return;
+  if (part.keyframe) camera.gop = [part.bytes];
+  else if (camera.gop.length > 0) camera.gop.push(part.bytes);
+  for (const viewer of camera.viewers) {
+    if (viewer.needsKeyframe && !part.keyframe) continue;
+    viewer.needsKeyframe = false;
+    viewer.socket.send(part.bytes);
+  }
+}
+
+function typeOf(path: string): string {
+  const type = path.endsWith('.js') ? 'text/javascript' : path.endsWith('.css') ? 'text/css' : 'text/html';
+  return `${type}; charset=utf-8`;
+}
+
+function sendJson(response: ServerResponse, status: number, body: unknown): void {
+  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+}
+
+/** Returns how many bytes were sent. */
+function sendRange(request: IncomingMessage, response: ServerResponse, file: Buffer | undefined): number {
+  const [, first, last] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '') ?? [];
+  response.setHeader('content-type', 'video/mp4');
+  if (file === undefined) {
+    sendJson(response, 404, { error: 'This segment is not here.', advice: '' });
+    return 0;
+  }
+  const start = Number(first ?? 0);
+  if (start >= file.length) {
+    response.writeHead(416, { 'content-range': `bytes */${file.length}` }).end();
+    return 0;
+  }
+  const end = Math.min(file.length, last === undefined || last === '' ? file.length : Number(last) + 1);
+  const headers = first === undefined ? {} : { 'content-range': `bytes ${start}-${end - 1}/${file.length}` };
+  response.writeHead(first === undefined ? 200 : 206, headers).end(file.subarray(start, end));
+  return end - start;
+}

@@ -1,0 +1,268 @@
+import assert from 'node:assert';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { stringify } from 'yaml';
+import { Failure } from '../../firmware/base/failure.ts';
+import { parseUnitConfig } from '../../firmware/config/unit-config.ts';
+import { loadUnitConfig } from '../../firmware/io/config-file.ts';
+
+const smallCamera = 'unit: cam-1\nrole: camera\nsite: { name: demo }\ncamera: { cameras: [{ id: cam-1 }] }\n';
+const smallServer = 'unit: server-1\nrole: server\nsite: { name: demo }\n';
+
+/** The lines of the failure that `text` meets. */
+function problemsOf(text: string): string[] {
+  try {
+    parseUnitConfig(text, '/etc/starling');
+  } catch (error) {
+    assert.ok(error instanceof Failure);
+    assert.strictEqual(error.code, 'CONFIG_INVALID');
+    return error.message.split('\n');
+  }
+  return assert.fail('the text was accepted');
+}
+
+test('a camera needs no more than its names', () => {
+  assert.deepStrictEqual(parseUnitConfig(smallCamera, '/etc/starling'), {
+    unit: 'cam-1',
+    role: 'camera',
+    site: {
+      name: 'demo',
+      ca: '/etc/starling/ca.crt',
+      certificate: '/etc/starling/unit.crt',
+      key: '/etc/starling/unit.key',
+      sealKey: '/etc/starling/seal.key',
+    },
+    data: '/etc/starling/data',
+    link: { host: '::', port: 8383, advertise: [] },
+    anycast: {
+      endpoints: [
+        { kind: 'multicast', host: '239.83.84.1', port: 8384 },
+        { kind: 'multicast', host: 'ff02::5354:1', port: 8384 },
+      ],
+    },
+    log: { level: 'info' },
+    camera: {
+      cameras: [
+        {
+          id: 'cam-1',
+          source: { kind: 'test' },
+          width: 1280,
+          height: 720,
+          frameRate: 25,
+          bitrateKbps: 2000,
+          keyframeIntervalMs: 1000,
+          audio: true,
+        },
+      ],
+      outbox: { secondsMax: 60, bytesMax: 33_554_432 },
+    },
+  });
+});
+
+test('a server needs no more than its names', () => {
+  const config = parseUnitConfig(smallServer, '/etc/starling');
+  assert.ok(config.role === 'server');
+  assert.deepStrictEqual(config.server, {
+    http: { host: '127.0.0.1', port: 8300 },
+    volumes: ['/etc/starling/data/recordings'],
+    segmentSeconds: 60,
+    syncIntervalMs: 1000,
+    camerasMax: 64,
+  });
+});
+
+test('relative paths start at the folder of the file, volumes at the data folder', () => {
+  const text = `${smallServer}data: ../state\nserver: { volumes: [disk-1, /srv/disk-2] }\n`;
+  const server = parseUnitConfig(text, '/etc/starling');
+  assert.ok(server.role === 'server');
+  assert.deepStrictEqual(server.server.volumes, ['/etc/state/disk-1', '/srv/disk-2']);
+
+  const camera = parseUnitConfig(
+    smallCamera.replace('id: cam-1', 'id: cam-1, source: loop.mp4'),
+    '/etc/starling',
+  );
+  assert.ok(camera.role === 'camera');
+  assert.deepStrictEqual(camera.camera.cameras[0]?.source, { kind: 'file', path: '/etc/starling/loop.mp4' });
+});
+
+test('every problem is named at once, one per line, with place, expectation and what is there', () => {
+  const problems = problemsOf(
+    stringify({
+      unit: 'Cam 1',
+      role: 'camera',
+      sit: {},
+      link: { port: 1e300, advertise: ['10.0.0.5'] },
+      anycast: { endpoints: [{ kind: 'multicast', host: '10.0.0.1' }] },
+      camera: {
+        cameras: [
+          { id: 'a', width: 12, widht: 640 },
+          { id: 'b', height: 481, frameRate: 0.5, source: 'a ! b' },
+        ],
+        outbox: { secondsMax: '60' },
+      },
+    }),
+  );
+  assert.deepStrictEqual(problems, [
+    'unit: expected a lower case letter or digit, then up to 31 of those and hyphens, got "Cam 1"',
+    'site: expected named settings, got nothing',
+    'link.port: expected 0..65535, got 1e+300',
+    'link.advertise[0]: expected HOST:PORT, got "10.0.0.5"',
+    'anycast.endpoints[0].host: expected a host that fits its kind (multicast: a group, address: a unicast address), got "10.0.0.1"',
+    'camera.cameras[0].width: expected 160..3840, got 12',
+    'camera.cameras[0].widht: unknown setting, did you mean width?',
+    'camera.cameras[1].source: expected a name, not pipeline text: ! is not allowed, got "a ! b"',
+    'camera.cameras[1].height: expected an even number, got 481',
+    'camera.cameras[1].frameRate: expected 1..60, got 0.5',
+    'camera.outbox.secondsMax: expected 1..600, got "60"',
+    'sit: unknown setting, did you mean site?',
+  ]);
+});
+
+test('an unknown setting is refused even when nothing known is like it', () => {
+  assert.deepStrictEqual(problemsOf(`${smallServer}zebra: 1\n__proto__: 2\n`), [
+    'zebra: unknown setting',
+    '__proto__: unknown setting',
+  ]);
+});
+
+test('a wrong role is named together with what else is wrong', () => {
+  assert.deepStrictEqual(
+    problemsOf('unit: x\nrole: storage\nsite: { name: demo }\nserver: { segmentSeconds: 1 }'),
+    ['role: expected camera or server, got "storage"', 'server.segmentSeconds: expected 2..600, got 1'],
+  );
+});
+
+test('a camera must say which cameras it has, and neither role takes the settings of the other', () => {
+  assert.deepStrictEqual(problemsOf('unit: x\nrole: camera\nsite: { name: demo }\nserver: {}'), [
+    'camera: expected named settings, got nothing',
+    'server: only a unit whose role is server has this, got named settings',
+  ]);
+  assert.deepStrictEqual(problemsOf(`${smallServer}camera: { cameras: [] }`), [
+    'camera: only a unit whose role is camera has this, got named settings',
+  ]);
+});
+
+test('two cameras of one name are refused, also beside another mistake', () => {
+  assert.deepStrictEqual(
+    problemsOf(smallCamera.replace('{ id: cam-1 }', '{ id: a }, { id: a, width: wide }')),
+    [
+      'camera.cameras[1].width: expected 160..3840, got "wide"',
+      'camera.cameras: expected cameras with different ids, got a list of 2',
+    ],
+  );
+});
+
+test('nine cameras are refused', () => {
+  const cameras = Array.from({ length: 9 }, (_, index) => `{ id: cam-${index} }`).join(', ');
+  assert.deepStrictEqual(problemsOf(smallCamera.replace('{ id: cam-1 }', cameras)), [
+    'camera.cameras: expected a list of 1..8, got a list of 9',
+  ]);
+});
+
+for (const host of ['0.0.0.0', '::', '10.0.0.5', 'example.org', '127.0.0.1.example.org', '128.0.0.1']) {
+  test(`the page is not served on ${host}, because it has no access rules`, () => {
+    const [problem, ...others] = problemsOf(`${smallServer}server: { http: { host: "${host}" } }`);
+    assert.match(
+      problem ?? '',
+      /^server\.http\.host: expected a loopback address .* no access rules yet, got "/,
+    );
+    assert.deepStrictEqual(others, []);
+  });
+}
+
+test('loopback addresses may serve the page', () => {
+  for (const host of ['127.0.0.1', '127.8.0.1', '::1', 'localhost']) {
+    const config = parseUnitConfig(`${smallServer}server: { http: { host: "${host}" } }`, '/');
+    assert.strictEqual(config.role === 'server' && config.server.http.host, host);
+  }
+});
+
+test('a mistake in YAML is named with its line and column', () => {
+  assert.deepStrictEqual(problemsOf('unit: a\nunit: b\n'), ['line 2, column 1: Map keys must be unique']);
+  assert.match(problemsOf('unit: [a\n')[0] ?? '', /^line 2, column 1: Flow sequence/);
+  assert.match(problemsOf('unit: !secret a\n')[0] ?? '', /^line 1, column 7: Unresolved tag/);
+});
+
+test('anchors that multiply are refused', () => {
+  assert.match(problemsOf('a: &a [x, x]\nb: &b [*a, *a]\n')[0] ?? '', /Alias resolution is disabled/);
+});
+
+test('bottomless nesting is refused in a few lines', () => {
+  for (const open of ['[', '{a: ', '- ']) assert.ok(problemsOf(open.repeat(10_000)).length <= 6);
+});
+
+test('64 KiB are read and one byte more is refused, counted in bytes', () => {
+  const filler = (bytes: number) => `${smallServer}#${'é'.repeat((bytes - smallServer.length - 1) >> 1)}`;
+  const largest = filler(65_536).padEnd(
+    65_536 - (Buffer.byteLength(filler(65_536)) - filler(65_536).length),
+    'x',
+  );
+  assert.strictEqual(Buffer.byteLength(largest), 65_536);
+  parseUnitConfig(largest, '/');
+  assert.deepStrictEqual(problemsOf(`${largest}x`), ['larger than 65536 bytes']);
+});
+
+test('any document is either settings or a CONFIG_INVALID with a message of bounded size', () => {
+  const key = fc.constantFrom(
+    'unit',
+    'role',
+    'site',
+    'link',
+    'camera',
+    'cameras',
+    'server',
+    'anycast',
+    'http',
+    'x',
+  );
+  const tree = fc.letrec((tie) => ({
+    node: fc.oneof(
+      { maxDepth: 4, withCrossShrink: true },
+      fc.constantFrom('camera', 'server', 'a', 1, -1, null, true, 0.5),
+      fc.array(tie('node'), { maxLength: 9 }),
+      fc.dictionary(key, tie('node')),
+    ),
+  })).node;
+  fc.assert(
+    fc.property(
+      fc.oneof(
+        tree.map((node) => stringify(node)),
+        fc.string(),
+        fc.string({ unit: 'binary' }),
+      ),
+      (text) => {
+        try {
+          parseUnitConfig(text, '/');
+        } catch (error) {
+          assert.ok(error instanceof Failure && error.code === 'CONFIG_INVALID');
+          assert.ok(error.message.length > 0 && error.message.length < 20_000);
+        }
+      },
+    ),
+  );
+});
+
+test('settings are read from a file, and paths start at its folder', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'starling-config-'));
+  t.after(() => rm(folder, { recursive: true }));
+  const path = join(folder, 'unit.yaml');
+  await writeFile(path, smallServer);
+  assert.strictEqual((await loadUnitConfig(path)).data, join(folder, 'data'));
+
+  await writeFile(path, Buffer.from([0xff, 0xfe]));
+  await assert.rejects(loadUnitConfig(path), { code: 'FILE_IO', message: `${path} is not UTF-8 text` });
+  await writeFile(path, Buffer.alloc(70_000, ' '));
+  await assert.rejects(loadUnitConfig(path), {
+    code: 'FILE_IO',
+    message: `${path} is larger than 65536 bytes`,
+  });
+  await assert.rejects(loadUnitConfig(folder), { code: 'FILE_IO' });
+});
+
+test('a missing file is named', async () => {
+  const path = join(tmpdir(), 'starling-no-such-folder', 'unit.yaml');
+  await assert.rejects(loadUnitConfig(path), { code: 'FILE_MISSING', message: `${path} is missing` });
+});

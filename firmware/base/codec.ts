@@ -159,7 +159,8 @@ export function fixedBytes(size: number): Codec<Buffer> {
   };
 }
 
-const utf8 = new TextDecoder('utf-8', { fatal: true });
+/** A byte order mark is a character like any other: text that is decoded and encoded again is the same bytes. */
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** UTF-8 text of at most `max` bytes; malformed UTF-8 is refused. */
 export function text(max: number): Codec<string> {

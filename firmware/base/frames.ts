@@ -2,8 +2,8 @@
  * Length-prefixed frames on a byte stream: `u32 length | u16 kind | body`, where length counts kind and body.
  *
  * Kinds below 256 are overlay packets (the packet's number); from 256 on they are media frames. The reader hands a
- * body over in the parts it arrived in, by reference. A frame longer than the bound poisons the reader for good:
- * after a wrong length nothing that follows can be trusted.
+ * body over in the parts it arrived in, by reference, unless a peer that dribbles makes them too many. A frame longer
+ * than the bound poisons the reader for good: after a wrong length nothing that follows can be trusted.
  */
 
 /** Longest body: one slice of a sample (64 kB) and its header. */
@@ -13,6 +13,9 @@ export const frameBodyBytesMax = 64 * 1024 + 256;
 export type FrameParts = readonly Buffer[];
 
 const prefixBytes = 6;
+
+/** Parts of one body; more are joined, as each costs far more memory than the byte it may hold. */
+const partsMax = 64;
 
 /** The six bytes that go before a body of `bodyBytes`. */
 export function framePrefix(kind: number, bodyBytes: number): Buffer {
@@ -28,16 +31,18 @@ export function joinParts(parts: FrameParts): Buffer {
   return parts.length === 1 && only !== undefined ? only : Buffer.concat(parts);
 }
 
-/** Splits `parts` after `bytes`: the head is contiguous, the tail stays in parts. */
+/** Splits `parts` after `bytes`: the head is contiguous (copied if need be), the tail stays in parts. */
 export function splitParts(parts: FrameParts, bytes: number): { head: Buffer; tail: Buffer[] } {
-  const first = parts[0];
-  if (first !== undefined && first.length >= bytes) {
-    const tail = parts.slice(1);
-    if (first.length > bytes) tail.unshift(first.subarray(bytes));
-    return { head: first.subarray(0, bytes), tail };
+  const head: Buffer[] = [];
+  const tail: Buffer[] = [];
+  let missing = bytes;
+  for (const part of parts) {
+    const taken = Math.min(missing, part.length);
+    if (taken > 0) head.push(part.subarray(0, taken));
+    if (taken < part.length) tail.push(part.subarray(taken));
+    missing -= taken;
   }
-  const whole = joinParts(parts);
-  return { head: whole.subarray(0, bytes), tail: whole.length > bytes ? [whole.subarray(bytes)] : [] };
+  return { head: joinParts(head), tail };
 }
 
 /** Cuts a byte stream into frames. */
@@ -84,6 +89,7 @@ export class FrameReader {
   private readBody(chunk: Buffer, offset: number): number {
     const taken = Math.min(this.remaining, chunk.length - offset);
     this.parts.push(chunk.subarray(offset, offset + taken));
+    if (this.parts.length > partsMax) this.parts = [Buffer.concat(this.parts)];
     this.remaining -= taken;
     if (this.remaining === 0) this.finish();
     return offset + taken;

@@ -8,8 +8,8 @@
  */
 import type { Clock } from '../base/clock.ts';
 import { Failure } from '../base/failure.ts';
-import type { CameraConfig } from '../config/unit-config.ts';
 import { formatSourceSpec } from '../config/source-spec.ts';
+import type { CameraConfig } from '../config/unit-config.ts';
 import type { UtcMapping } from '../media/sample.ts';
 import type { CaptureProcess, StartCapture } from './capture-process.ts';
 import { CaptureStream, type StreamedSample } from './capture-stream.ts';
@@ -22,6 +22,9 @@ const retryMs = { first: 200, max: 30_000 } as const;
 const mappingSlackUs = 5_000;
 const mappingCheckMs = 5_000;
 
+/** Frames flow; the source came to its end, as files do, and begins again; or it failed and is tried again. */
+export type CaptureState = { is: 'flowing' } | { is: 'ended' } | { is: 'failed'; failure: Failure };
+
 export interface CaptureServiceOptions {
   readonly camera: CameraConfig;
   readonly hue: number;
@@ -32,8 +35,8 @@ export interface CaptureServiceOptions {
   readonly start: StartCapture;
   /** a sample is in the outbox */
   readonly onSample: () => void;
-  /** frames flow again, or the source failed; told once per change */
-  readonly onState: (state: { flowing: true } | { flowing: false; failure: Failure }) => void;
+  /** told at each change */
+  readonly onState: (state: CaptureState) => void;
 }
 
 export class CaptureService implements AsyncDisposable {
@@ -42,12 +45,18 @@ export class CaptureService implements AsyncDisposable {
   private stream: CaptureStream | undefined;
   private captures = 0;
   private retryMs: number = retryMs.first;
-  private lastVideo: { endUtcUs: number; atMs: number } | undefined;
-  private gapFromUs: number | undefined;
+  private lastVideo: { endPtsUs: number; atMs: number } | undefined;
+  /** PTS, as it is the same clock in all captures */
+  private gapFromPtsUs: number | undefined;
   private mapping: UtcMapping | undefined;
   private mappedAtMs = 0;
+  /** undefined until the first frame or the first trouble */
   private flowing: boolean | undefined;
+  /** what was told last, undefined for an end that is none */
+  private trouble: string | undefined;
   private complaint: string | undefined;
+  /** the source came to its end, as files do */
+  private ended = false;
   private cancelWatch = (): void => undefined;
   private cancelRetry = (): void => undefined;
   private stopped = false;
@@ -71,11 +80,11 @@ export class CaptureService implements AsyncDisposable {
     this.stopped = true;
     this.cancelRetry();
     this.cancelWatch();
-    const process = this.process;
-    if (process === undefined) return;
+    const running = this.process;
+    if (running === undefined) return;
     await new Promise<void>((resolve) => {
       this.onGone = resolve;
-      process.kill();
+      running.kill();
     });
   }
 
@@ -86,8 +95,10 @@ export class CaptureService implements AsyncDisposable {
     this.stream = stream;
     this.mapping = undefined;
     this.complaint = undefined;
+    this.ended = false;
     this.process = this.options.start(plan, {
       data: (kind, bytes) => {
+        if (this.complaint !== undefined) return;
         const samples = stream.push(kind, bytes, clock.monotonicMs() * 1000);
         if (!samples.ok) this.giveUp(samples.reason);
         else for (const sample of samples.value) this.take(sample);
@@ -95,8 +106,7 @@ export class CaptureService implements AsyncDisposable {
       playing: (fromUs, toUs) => stream.playing(fromUs, toUs),
       failed: (message) => this.giveUp(message),
       ended: () => {
-        this.complaint = 'the source came to its end';
-        this.retryMs = retryMs.first;
+        this.ended = true;
       },
       exited: (how) => this.exited(how),
     });
@@ -110,12 +120,15 @@ export class CaptureService implements AsyncDisposable {
 
   /** The last-frame watchdog: encoders and drivers hang without a word. */
   private watch(): void {
+    const { clock } = this.options;
+    const startedMs = clock.monotonicMs();
+    const look = (): void => {
+      const waitedMs = clock.monotonicMs() - Math.max(startedMs, this.lastVideo?.atMs ?? startedMs);
+      if (waitedMs >= frameWaitMs) this.giveUp(`no frame for ${frameWaitMs / 1000} s`);
+      else this.cancelWatch = clock.after(frameWaitMs - waitedMs, look);
+    };
     this.cancelWatch();
-    this.cancelWatch = this.options.clock.after(frameWaitMs, () => {
-      const last = this.lastVideo?.atMs ?? Number.NEGATIVE_INFINITY;
-      if (this.options.clock.monotonicMs() - last < frameWaitMs) this.watch();
-      else this.giveUp(`no frame for ${frameWaitMs / 1000} s`);
-    });
+    this.cancelWatch = clock.after(frameWaitMs, look);
   }
 
   private take({ capture, trackId, sample }: StreamedSample): void {
@@ -123,12 +136,9 @@ export class CaptureService implements AsyncDisposable {
     const mapping = this.currentMapping();
     const isVideo = capture.tracks[trackId - 1]?.kind === 'video';
     if (isVideo) {
-      if (sample.sequence === 0) this.explainGap(sample.ptsUs + mapping.offsetUs);
-      this.lastVideo = {
-        endUtcUs: sample.ptsUs + mapping.offsetUs + sample.durationUs,
-        atMs: clock.monotonicMs(),
-      };
-      this.report(undefined);
+      if (sample.sequence === 0) this.explainGap(sample.ptsUs, mapping);
+      this.lastVideo = { endPtsUs: sample.ptsUs + sample.durationUs, atMs: clock.monotonicMs() };
+      this.flows();
     }
     outbox.addSample({ capture, trackId, sample, mapping });
     this.options.onSample();
@@ -148,38 +158,41 @@ export class CaptureService implements AsyncDisposable {
     return this.mapping;
   }
 
-  private explainGap(toUs: number): void {
-    const fromUs = this.gapFromUs;
-    this.gapFromUs = undefined;
-    if (fromUs !== undefined && toUs > fromUs) {
-      this.options.outbox.addGap({ fromUs, toUs, reason: 'capture-restarted' });
+  private explainGap(toPtsUs: number, { offsetUs }: UtcMapping): void {
+    const fromPtsUs = this.gapFromPtsUs;
+    this.gapFromPtsUs = undefined;
+    if (fromPtsUs !== undefined && toPtsUs > fromPtsUs) {
+      const span = { fromUs: fromPtsUs + offsetUs, toUs: toPtsUs + offsetUs };
+      this.options.outbox.addGap({ ...span, reason: 'capture-restarted' });
     }
   }
 
   private exited(how: string): void {
     this.process = undefined;
     this.cancelWatch();
-    if (this.lastVideo !== undefined) this.gapFromUs ??= this.lastVideo.endUtcUs;
+    if (this.lastVideo !== undefined) this.gapFromPtsUs ??= this.lastVideo.endPtsUs;
     this.onGone();
     if (this.stopped) return;
-    this.report(this.complaint ?? `the capture process ended (${how})`);
+    const trouble = this.ended ? this.complaint : (this.complaint ?? `the capture process ended (${how})`);
+    if (this.flowing !== false || trouble !== this.trouble) this.complain(trouble);
+    this.flowing = false;
+    this.trouble = trouble;
     this.cancelRetry = this.options.clock.after(this.retryMs, () => this.startProcess());
     this.retryMs = Math.min(this.retryMs * 2, retryMs.max);
   }
 
-  /** Tells of a change: `trouble` undefined means that frames flow. */
-  private report(trouble: string | undefined): void {
-    if (trouble === undefined) {
-      this.retryMs = retryMs.first;
-      if (this.flowing === true) return;
-      this.flowing = true;
-      this.options.onState({ flowing: true });
-      return;
-    }
-    this.flowing = false;
+  private flows(): void {
+    this.retryMs = retryMs.first;
+    if (this.flowing) return;
+    this.flowing = true;
+    this.options.onState({ is: 'flowing' });
+  }
+
+  private complain(trouble: string | undefined): void {
+    if (trouble === undefined) return this.options.onState({ is: 'ended' });
     const { id, source } = this.options.camera;
     const message = `camera ${id}, source ${formatSourceSpec(source)}: ${trouble}`;
     const advice = `Check the source; trying again in ${(this.retryMs / 1000).toFixed(1)} s.`;
-    this.options.onState({ flowing: false, failure: new Failure('SOURCE_FAILED', message, { advice }) });
+    this.options.onState({ is: 'failed', failure: new Failure('SOURCE_FAILED', message, { advice }) });
   }
 }

@@ -1,8 +1,8 @@
 /**
  * One run of the capture process: its GDP streams become numbered samples on the unit's monotonic clock.
  *
- * The samples wait until the format of every planned track is known (a segment's header needs them all), at most
- * `tracksWaitUs`; a track that has said nothing by then is left out of this capture.
+ * The samples wait until the format of every planned track is known (a segment's header needs them all): for the
+ * sound at most `tracksWaitUs`, after which it is left out of this capture; for the picture as long as it takes.
  *
  * Invariants: PTS = running time + base, the base being fixed for the whole capture; sequences of a track rise by one
  * from 0; pure: times come in as arguments.
@@ -15,8 +15,10 @@ import type { Capture } from './outbox.ts';
 import type { PipelinePlan } from './pipeline-plan.ts';
 
 const tracksWaitUs = 1_500_000;
-/** Samples that wait for the tracks, before the capture goes on without the late ones. */
+/** Samples that wait for the tracks; then the sound is left out, or, while there is no picture, its oldest go. */
 const waitingMax = 512;
+/** Times that travel in 32 bits; a source may claim more. */
+const briefUsMax = 0xffff_ffff;
 
 /** A sample with the capture it belongs to. */
 export interface StreamedSample {
@@ -65,7 +67,7 @@ export class CaptureStream {
 
   /** The pipeline was told to play between these monotonic times: a live pipeline's running time begins there. */
   playing(fromUs: number, toUs: number): void {
-    if (!this.plan.live) return;
+    if (!this.plan.live || this.baseUs !== undefined) return;
     this.baseUs = Math.round((fromUs + toUs) / 2);
     this.baseUncertaintyUs = Math.ceil((toUs - fromUs) / 2) + 1_000;
   }
@@ -94,15 +96,18 @@ export class CaptureStream {
 
   private take(sink: Sink, buffer: GdpBuffer, nowUs: number): StreamedSample[] {
     this.firstArrivalUs ??= nowUs;
-    this.baseUs ??= nowUs - (buffer.ptsUs ?? 0);
+    this.baseUs ??= Math.round(nowUs) - (buffer.ptsUs ?? 0);
     if (this.capture !== undefined) {
       const sample = this.sample(sink, buffer);
       return sample === undefined ? [] : [sample];
     }
     this.waiting.push({ sink, buffer });
     const complete = this.sinks.every(({ format }) => format !== undefined);
+    const picture = this.sinks.every(({ kind, format }) => kind !== 'video' || format !== undefined);
     const patient = nowUs - this.firstArrivalUs < tracksWaitUs && this.waiting.length < waitingMax;
-    return complete || !patient ? this.begin() : [];
+    if (complete || (picture && !patient)) return this.begin();
+    if (this.waiting.length > waitingMax) this.waiting.shift();
+    return [];
   }
 
   /** The tracks are known: the samples that waited go out. */
@@ -127,8 +132,8 @@ export class CaptureStream {
     const sample: Sample = {
       sequence: sink.nextSequence++,
       ptsUs: Math.max(0, (this.baseUs ?? 0) + buffer.ptsUs - primingUs),
-      durationUs,
-      compositionUs: Math.max(0, buffer.ptsUs - (buffer.dtsUs ?? buffer.ptsUs)),
+      durationUs: Math.min(durationUs, briefUsMax),
+      compositionUs: Math.min(Math.max(0, buffer.ptsUs - (buffer.dtsUs ?? buffer.ptsUs)), briefUsMax),
       keyframe: sink.kind === 'audio' || !buffer.delta,
       payload,
       bytes,

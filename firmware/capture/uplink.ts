@@ -2,7 +2,8 @@
  * The camera unit's end of a link: streams the outboxes to the manager, from the oldest sample that is not durable,
  * faster than real time until it has caught up.
  *
- * Invariants: order within a camera is the outbox's; when the link is full nothing is queued here, sending goes on
+ * Invariants: order within a camera is the outbox's; cameras take turns, so that the backlog of one does not keep the
+ * others waiting; when the link is full nothing is queued here, sending goes on
  * when it has drained; samples leave at once while somebody watches, else in batches (`pump` is then called by the
  * unit's timer), because wake-ups are what costs the server its time.
  */
@@ -41,6 +42,7 @@ interface Stream {
 export class Uplink {
   private readonly link: UplinkLink;
   private readonly streams: Stream[];
+  private turn = 0;
   private full = false;
 
   constructor(link: UplinkLink, outboxes: ReadonlyMap<string, Outbox>) {
@@ -70,19 +72,25 @@ export class Uplink {
 
   /** Sends everything that waits, as long as the link takes it. */
   pump(): void {
-    for (const stream of this.streams) {
-      while (!this.full) {
-        const next = stream.outbox.read(stream.cursor);
-        if (next === undefined) break;
-        stream.cursor = next.number + 1;
-        if (next.item.type === 'sample') {
-          this.sendSample(stream, next.item);
-        } else {
-          const { fromUs, toUs, reason } = next.item;
-          this.send(frameKinds.gap, [encode(gapFrame, { camera: stream.camera, fromUs, toUs, reason })]);
-        }
-      }
+    for (let idle = 0; idle < this.streams.length && !this.full; ) {
+      const stream = this.streams[this.turn] as Stream;
+      this.turn = (this.turn + 1) % this.streams.length;
+      idle = this.sendNext(stream) ? 0 : idle + 1;
     }
+  }
+
+  /** False when the stream has nothing that waits. */
+  private sendNext(stream: Stream): boolean {
+    const next = stream.outbox.read(stream.cursor);
+    if (next === undefined) return false;
+    stream.cursor = next.number + 1;
+    if (next.item.type === 'sample') {
+      this.sendSample(stream, next.item);
+    } else {
+      const { fromUs, toUs, reason } = next.item;
+      this.send(frameKinds.gap, [encode(gapFrame, { camera: stream.camera, fromUs, toUs, reason })]);
+    }
+    return true;
   }
 
   /** Takes a frame of the manager; returns why the link must be closed, if it must. */
@@ -108,7 +116,10 @@ export class Uplink {
   private sendSample(stream: Stream, captured: CapturedSample): void {
     if (stream.capture !== captured.capture) this.announce(stream, captured.capture);
     const { mapping } = captured;
-    if (stream.mapping?.offsetUs !== mapping.offsetUs || stream.mapping.uncertaintyUs !== mapping.uncertaintyUs) {
+    if (
+      stream.mapping?.offsetUs !== mapping.offsetUs ||
+      stream.mapping.uncertaintyUs !== mapping.uncertaintyUs
+    ) {
       stream.mapping = mapping;
       this.send(frameKinds.mapping, [encode(mappingFrame, { camera: stream.camera, mapping })]);
     }
@@ -119,7 +130,10 @@ export class Uplink {
 
   private announce(stream: Stream, capture: Capture): void {
     stream.capture = capture;
-    const tracks = capture.tracks.map((description, place) => ({ number: stream.firstNumber + place, description }));
+    const tracks = capture.tracks.map((description, place) => ({
+      number: stream.firstNumber + place,
+      description,
+    }));
     this.send(frameKinds.tracks, [encode(tracksFrame, { camera: stream.camera, tracks })]);
   }
 

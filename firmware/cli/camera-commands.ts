@@ -141,14 +141,14 @@ async function recordings(camera: string, options: RecordingsOptions, terminal: 
 }
 
 /** The whole list, asked for as often as the server cuts it. */
-export async function getRecordings(
+async function getRecordings(
   server: string,
   camera: string,
   range: { from: string; to: string },
 ): Promise<RecordingsAnswer> {
   const ask = (from: string): Promise<RecordingsAnswer> => {
     const query = new URLSearchParams({ from, to: range.to });
-    return getJson(server, `/api/cameras/${encodeURIComponent(camera)}/recordings?${query}`);
+    return getJson(server, `/api/cameras/${encodeURIComponent(camera)}/recordings?${query.toString()}`);
   };
   const all = await ask(range.from);
   for (let page = 1, last = all; last.truncated && page < pagesMax; page++) {

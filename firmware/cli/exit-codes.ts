@@ -7,7 +7,7 @@ import { CommanderError } from 'commander';
 import { Failure, type FailureCode, messageOf } from '../base/failure.ts';
 
 /** Append only; documented in the manual. */
-export const exitCodes = {
+const exitCodes = {
   ok: 0,
   failure: 1,
   usage: 2,
@@ -44,14 +44,14 @@ export function exitCodeOf(thrown: unknown): number {
 /** Where a command writes; the real one is the process. */
 export interface Terminal {
   /** data */
-  out(text: string): void;
+  readonly out: (text: string) => void;
   /** everything else */
-  err(text: string): void;
+  readonly err: (text: string) => void;
   /** a person looks at stderr */
   readonly interactive: boolean;
   /** ms UTC */
-  nowMs(): number;
-  setExitCode(code: number): void;
+  readonly nowMs: () => number;
+  readonly setExitCode: (code: number) => void;
 }
 
 export const processTerminal: Terminal = {

@@ -47,7 +47,7 @@ async function save(camera: string, options: ExportOptions, terminal: Terminal):
     throw new Failure('USAGE', `--from ${from} is not before --to ${to}`, { advice: 'Swap the two.' });
   }
   if (options.force === undefined) await refuseExisting(options.output);
-  const query = new URLSearchParams({ from, to });
+  const query = new URLSearchParams({ from, to }).toString();
   const path = `/api/cameras/${encodeURIComponent(camera)}`;
   const response = await openAnswer(server, `${path}/video.mp4?${query}`);
   const total = terminal.interactive

@@ -17,7 +17,7 @@ export function formatTable(heading: readonly string[], rows: readonly (readonly
 
 /** Names come from other machines: no control characters reach the terminal. */
 function printable(cell = ''): string {
-  return cell.replace(/[\u0000-\u001f\u007f-\u009f]/g, '\ufffd');
+  return cell.replace(/\p{Cc}/gu, '\ufffd');
 }
 
 /** Such as `12.3 MB`; decimal units. */

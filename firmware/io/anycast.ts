@@ -8,6 +8,7 @@
 import dgram from 'node:dgram';
 import { randomBytes } from 'node:crypto';
 import net from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { Failure, messageOf } from '../base/failure.ts';
 import type { AnycastEndpoint } from '../config/unit-config.ts';
 import { decodeDatagram, encodeDatagram, type Packet } from '../overlay/packets.ts';
@@ -17,6 +18,19 @@ import type { OnRefused } from './tls-link.ts';
 
 function socketType(host: string): 'udp4' | 'udp6' {
   return net.isIPv6(host) ? 'udp6' : 'udp4';
+}
+
+/** The interface of a multicast group as the socket wants it: an IPv4 address, or `::%name` for IPv6. */
+export function multicastInterface({ host, interface: wanted }: AnycastEndpoint): string | undefined {
+  if (wanted === undefined || wanted.includes('%')) return wanted;
+  const family = net.isIPv6(host) ? 'IPv6' : 'IPv4';
+  for (const [name, addresses = []] of Object.entries(networkInterfaces())) {
+    const found = addresses.find(
+      (one) => one.family === family && (name === wanted || one.address === wanted),
+    );
+    if (found !== undefined) return family === 'IPv6' ? `::%${name}` : found.address;
+  }
+  throw new Error(`no interface ${wanted} with an ${family} address`);
 }
 
 /** Seals a packet and sends it to every endpoint; a route that is missing is told to `onFailed` and the rest go on. */
@@ -29,15 +43,19 @@ export function sendAnycast(
   const datagram = sealDatagram(keys, encodeDatagram(packet), randomBytes);
   for (const endpoint of endpoints) {
     const socket = dgram.createSocket(socketType(endpoint.host));
+    let finished = false;
     const finish = (error: Error | null): void => {
+      if (finished) return;
+      finished = true;
       if (error !== null) onFailed(endpoint, error.message);
       socket.close();
     };
-    socket.once('error', finish);
+    socket.on('error', finish);
     socket.bind(0, () => {
       try {
         if (endpoint.kind === 'multicast') {
-          if (endpoint.interface !== undefined) socket.setMulticastInterface(endpoint.interface);
+          const through = multicastInterface(endpoint);
+          if (through !== undefined) socket.setMulticastInterface(through);
           socket.setMulticastTTL(4);
           socket.setMulticastLoopback(true);
         }
@@ -75,7 +93,7 @@ export async function receiveAnycast(options: AnycastReceiverOptions): Promise<A
   const listened = options.endpoints.filter((endpoint) => endpoint.kind !== 'seed');
   for (const endpoint of listened) {
     try {
-      sockets.push(await listen(endpoint, receive));
+      sockets.push(await listen(endpoint, receive, options.onFailed));
     } catch (error) {
       options.onFailed(endpoint, messageOf(error));
     }
@@ -91,23 +109,41 @@ export async function receiveAnycast(options: AnycastReceiverOptions): Promise<A
   };
 }
 
+/**
+ * Where to bind: the group or anycast address itself, so that nothing else is received. An IPv6 group that is
+ * link-local can only be bound on a named interface; where the system chooses one, every address is bound.
+ */
+function bindAddress({ kind, host }: AnycastEndpoint, through: string | undefined): string {
+  if (kind !== 'multicast' || !net.isIPv6(host)) return host;
+  return through === undefined ? '::' : `${host}${through.slice(through.indexOf('%'))}`;
+}
+
 function listen(
   endpoint: AnycastEndpoint,
   receive: (datagram: Buffer, from: dgram.RemoteInfo) => void,
+  onFailed: AnycastReceiverOptions['onFailed'],
 ): Promise<dgram.Socket> {
   return new Promise((resolve, reject) => {
+    const through = endpoint.kind === 'multicast' ? multicastInterface(endpoint) : undefined;
     const socket = dgram.createSocket({ type: socketType(endpoint.host), reuseAddr: true });
-    socket.once('error', reject);
-    socket.bind({ port: endpoint.port, address: endpoint.host }, () => {
+    const refuse = (error: Error): void => {
+      socket.close();
+      reject(error);
+    };
+    socket.once('error', refuse);
+    socket.bind({ port: endpoint.port, address: bindAddress(endpoint, through) }, () => {
       try {
-        if (endpoint.kind === 'multicast') socket.addMembership(endpoint.host, endpoint.interface);
+        if (endpoint.kind === 'multicast') socket.addMembership(endpoint.host, through);
       } catch (error) {
-        socket.close();
-        return reject(error as Error);
+        return refuse(error as Error);
       }
-      socket.off('error', reject);
+      socket.off('error', refuse);
+      let told = false;
       // A later error (an interface that went away) must not end the program; joins by other endpoints still work.
-      socket.on('error', () => undefined);
+      socket.on('error', (error) => {
+        if (!told) onFailed(endpoint, error.message);
+        told = true;
+      });
       socket.on('message', receive);
       resolve(socket);
     });

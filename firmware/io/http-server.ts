@@ -93,6 +93,8 @@ class Door {
       keepAliveTimeout: keepAliveMs,
       connectionsCheckingInterval: 1_000,
       maxHeaderSize: headerBytesMax,
+      // Checked below, where it gets a proper answer.
+      requireHostHeader: false,
       noDelay: true,
     });
     this.server.maxConnections = connectionsMax;
@@ -180,8 +182,9 @@ class Door {
 
   private hostFault(request: http.IncomingMessage): Fault | undefined {
     const { host } = request.headers;
+    if (host === undefined) return { status: 400, answer: malformed };
     if (this.hosts === undefined || this.peers.has(request.socket)) return undefined;
-    if (host !== undefined && this.hosts.has(host.toLowerCase())) return undefined;
+    if (this.hosts.has(host.toLowerCase())) return undefined;
     const advice = `Use one of ${[...this.hosts].join(', ')}.`;
     return { status: 421, answer: { error: 'this server does not go by that name', advice } };
   }

@@ -23,7 +23,7 @@ const messageBytesMax = 16 * 1024 * 1024;
 const protocol = 'http/1.1';
 
 /** Where a server's mutual-TLS port is. */
-export interface PeerAddress {
+interface PeerAddress {
   readonly host: string;
   readonly port: number;
 }

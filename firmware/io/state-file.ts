@@ -5,11 +5,14 @@
  * Writing is synchronous on purpose: it happens a few times a day, and whoever asks for it must not go on before the
  * numbers are on the medium.
  */
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Failure, messageOf } from '../base/failure.ts';
 
 export type UnitState = Readonly<Record<string, number>>;
+
+/** What a number may be: peers get to see it in 32 bits, and a damaged file must not stop a unit for good. */
+const numberMax = 0xffff_0000;
 
 const advice = 'Check the disk and the permissions of the data folder.';
 
@@ -18,11 +21,21 @@ export function readState(folder: string): UnitState {
   try {
     const parsed: unknown = JSON.parse(readFileSync(join(folder, 'state.json'), 'utf8'));
     if (typeof parsed !== 'object' || parsed === null) return {};
-    return Object.fromEntries(Object.entries(parsed).filter(([, value]) => Number.isSafeInteger(value)));
+    const sound = (value: unknown): boolean => Number.isInteger(value) && Number(value) >= 0 && Number(value) < numberMax;
+    return Object.fromEntries(Object.entries(parsed).filter(([, value]) => sound(value)));
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     if (code === undefined || code === 'ENOENT') return {};
     throw new Failure('FILE_IO', `${folder}/state.json: ${messageOf(error)}`, { advice, cause: error });
+  }
+}
+
+function withFile(path: string, flags: 'r' | 'w', use: (file: number) => void): void {
+  const file = openSync(path, flags);
+  try {
+    use(file);
+  } finally {
+    closeSync(file);
   }
 }
 
@@ -32,14 +45,12 @@ export function writeState(folder: string, state: UnitState): void {
   const next = `${path}.next`;
   try {
     mkdirSync(folder, { recursive: true });
-    const file = openSync(next, 'w');
-    writeSync(file, `${JSON.stringify(state)}\n`);
-    fsyncSync(file);
-    closeSync(file);
+    withFile(next, 'w', (file) => {
+      writeFileSync(file, `${JSON.stringify(state)}\n`);
+      fsyncSync(file);
+    });
     renameSync(next, path);
-    const directory = openSync(dirname(path), 'r');
-    fsyncSync(directory);
-    closeSync(directory);
+    withFile(dirname(path), 'r', fsyncSync);
   } catch (error) {
     throw new Failure('FILE_IO', `${path}: ${messageOf(error)}`, { advice, cause: error });
   }

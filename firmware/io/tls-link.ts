@@ -29,6 +29,8 @@ export type OnRefused = (reason: string, peer: string) => void;
 /** What a link's owner wants to know. */
 export interface LinkHandlers {
   frame(kind: number, parts: FrameParts): void;
+  /** the peer broke the framing; `closed` follows */
+  refused(reason: string): void;
   closed(reason: string): void;
   /** everything sent so far has left */
   drained(): void;
@@ -55,7 +57,9 @@ export class TlsLink {
       if (!this.done) handlers.frame(kind, parts);
     });
     this.socket.on('data', (chunk: Buffer) => {
-      if (!reader.push(chunk)) this.close(reader.reason ?? 'bad frame');
+      if (this.done || reader.push(chunk)) return;
+      handlers.refused(reader.reason ?? 'bad frame');
+      this.close(reader.reason ?? 'bad frame');
     });
     this.socket.on('drain', () => handlers.drained());
     this.socket.on('error', (error) => {

@@ -34,6 +34,11 @@ export const frameKinds = {
   pacing: 262,
 } as const;
 
+/** Frames of one sample: slices may be a quarter full on average. A peer that dribbles is refused. */
+const framesPerSampleMax = (4 * sampleBytesMax) / sliceBytesMax;
+/** Unfinished samples of one link, all tracks together. */
+const unfinishedBytesMax = 2 * sampleBytesMax;
+
 const trackNumber = u8;
 
 /** Track id in files and in the live stream = place in the list + 1. */
@@ -102,12 +107,17 @@ function slicesOf(payload: readonly Uint8Array[]): Uint8Array[][] {
   return slices;
 }
 
-/** Puts samples together from sample and slice frames; one per link. */
+/** A sample whose slices have not all arrived. */
+interface Unfinished {
+  readonly sample: Sample & { payload: Uint8Array[] };
+  missing: number;
+  frames: number;
+}
+
+/** Puts samples together from sample and slice frames; one per link. After a refusal the link is of no use. */
 export class SampleAssembler {
-  private readonly pending = new Map<
-    number,
-    { sample: Sample & { payload: Uint8Array[] }; missing: number }
-  >();
+  private readonly pending = new Map<number, Unfinished>();
+  private unfinishedBytes = 0;
 
   /** The finished sample and its track, undefined while slices are missing, or why the frame is refused. */
   push(kind: number, parts: FrameParts): Result<{ track: number; sample: Sample } | undefined> {
@@ -122,7 +132,9 @@ export class SampleAssembler {
     if (bytes > sampleBytesMax) return reject('sample: longer than any access unit');
     if (this.pending.has(track)) return reject('sample: the one before is incomplete');
     if (track >= tracksPerLinkMax) return reject('sample: track number too high');
-    return this.add(track, { sample: { ...header, bytes, payload: [] }, missing: bytes }, tail);
+    this.unfinishedBytes += bytes;
+    if (this.unfinishedBytes > unfinishedBytesMax) return reject('sample: too many unfinished at a time');
+    return this.add(track, { sample: { ...header, bytes, payload: [] }, missing: bytes, frames: 0 }, tail);
   }
 
   private proceed(parts: FrameParts): Result<{ track: number; sample: Sample } | undefined> {
@@ -135,9 +147,11 @@ export class SampleAssembler {
 
   private add(
     track: number,
-    pending: { sample: Sample & { payload: Uint8Array[] }; missing: number },
+    pending: Unfinished,
     parts: readonly Uint8Array[],
   ): Result<{ track: number; sample: Sample } | undefined> {
+    pending.frames += 1;
+    if (pending.frames > framesPerSampleMax) return reject('sample: in too many slices');
     for (const part of parts) {
       pending.missing -= part.length;
       pending.sample.payload.push(part);
@@ -148,6 +162,7 @@ export class SampleAssembler {
       return accept(undefined);
     }
     this.pending.delete(track);
+    this.unfinishedBytes -= pending.sample.bytes;
     return accept({ track, sample: pending.sample });
   }
 }

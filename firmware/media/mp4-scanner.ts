@@ -24,7 +24,7 @@ const initBytesMax = 256 * 1024;
 const boxBytesMax = 1024 * 1024;
 
 /** Most fragments in one segment. */
-const fragmentsMax = 16_384;
+export const fragmentsMax = 16_384;
 
 /** What one read fetches at least: enough for the boxes before the payload of a usual fragment. */
 const readBytesMin = 4096;

@@ -3,10 +3,17 @@
  * server, and joins again unprompted when its manager falls silent or the link breaks.
  *
  * Invariants: the epoch rises by one or more on each connection it accepts and is persisted before the acceptance is
- * sent, so there are never two managers with one epoch; an offer whose nonce is not the outstanding one is refused;
+ * sent, so there are never two managers with one epoch; an offer whose nonce is not of an outstanding join is refused;
  * at most one manager at a time. Sans-IO: see effects.ts.
  */
-import { confirmMs, fallbackOffersMax, joinBackoffMs } from './constants.ts';
+import {
+  confirmMs,
+  counterMax,
+  fallbackOffersMax,
+  joinBackoffMs,
+  leaseBoundsMs,
+  outstandingJoinsMax,
+} from './constants.ts';
 import type { Effect, LinkId, OverlayEvent, OverlayNode, Random } from './effects.ts';
 import { type Address, nonceBytes, type Packet, type PacketHeader, protocolVersion } from './packets.ts';
 
@@ -29,7 +36,7 @@ interface Offer {
 }
 
 type Phase =
-  | { name: 'joining'; nonce: Buffer; retryAt: number; backoffMs: number }
+  | { name: 'joining'; retryAt: number; backoffMs: number }
   | { name: 'connecting'; offer: Offer; fallbacks: Offer[]; giveUpAt: number }
   | { name: 'managed'; link: LinkId; server: string; leaseMs: number; leaseUntil: number };
 
@@ -37,13 +44,14 @@ export class CameraNode implements OverlayNode {
   private readonly options: CameraNodeOptions;
   private readonly peers = new Map<LinkId, string>();
   private epoch: number;
-  private nonce: Buffer = Buffer.alloc(nonceBytes);
+  /** of the joins since a manager was last lost, the newest first */
+  private nonces: Buffer[] = [];
   private phase: Phase;
 
   constructor(options: CameraNodeOptions) {
     this.options = options;
     this.epoch = options.epoch;
-    this.phase = { name: 'joining', nonce: this.nonce, retryAt: Number.POSITIVE_INFINITY, backoffMs: 0 };
+    this.phase = { name: 'joining', retryAt: Number.POSITIVE_INFINITY, backoffMs: 0 };
   }
 
   wakeAt(): number {
@@ -80,11 +88,12 @@ export class CameraNode implements OverlayNode {
 
   /** Asks the network for a manager, with a fresh nonce. */
   private join(now: number, backoffMs: number): Effect[] {
-    this.nonce = this.options.random.bytes(nonceBytes);
+    const nonce = this.options.random.bytes(nonceBytes);
+    this.nonces = [nonce, ...this.nonces].slice(0, outstandingJoinsMax);
     const retryAt = now + backoffMs * (0.75 + 0.5 * this.options.random.unit());
-    this.phase = { name: 'joining', nonce: this.nonce, retryAt, backoffMs };
+    this.phase = { name: 'joining', retryAt, backoffMs };
     const { cameras, link } = this.options;
-    const body = { nonce: this.nonce, link, cameras: [...cameras], epoch: this.epoch };
+    const body = { nonce, link, cameras: [...cameras], epoch: this.epoch };
     return [{ type: 'anycast', packet: { name: 'cam-join', header: this.header(), body } }];
   }
 
@@ -129,17 +138,24 @@ export class CameraNode implements OverlayNode {
   }
 
   private offered(now: number, offer: Offer, nonce: Buffer): Effect[] {
-    if (!nonce.equals(this.nonce)) {
-      return [
-        { type: 'refused', reason: 'an offer for a join that is not outstanding', peer: offer.server },
-        { type: 'close', link: offer.link, reason: 'stale offer' },
-      ];
+    const refuse = (reason: string, close: string): Effect[] => [
+      { type: 'refused', reason, peer: offer.server },
+      { type: 'close', link: offer.link, reason: close },
+    ];
+    if (!this.nonces.some((one) => one.equals(nonce))) {
+      return refuse('an offer for a join that is not outstanding', 'stale offer');
     }
+    if (offer.epoch >= counterMax) return refuse('an epoch that cannot be', 'an epoch that cannot be');
     if (this.phase.name === 'joining') return this.accept(now, offer, []);
-    if (this.phase.name === 'connecting' && this.phase.fallbacks.length < fallbackOffersMax) {
-      this.phase.fallbacks.push(offer);
-      return [];
+    if (this.phase.name === 'connecting') {
+      const known = [this.phase.offer, ...this.phase.fallbacks];
+      if (known.some(({ link }) => link === offer.link)) return [];
+      if (known.length <= fallbackOffersMax) {
+        this.phase.fallbacks.push(offer);
+        return [];
+      }
     }
+    if (this.phase.name === 'managed' && this.phase.link === offer.link) return [];
     return [{ type: 'close', link: offer.link, reason: 'another server answered earlier' }];
   }
 
@@ -156,7 +172,8 @@ export class CameraNode implements OverlayNode {
   private confirmed(now: number, link: LinkId, server: string, body: { epoch: number; leaseMs: number }): Effect[] {
     if (this.phase.name !== 'connecting' || this.phase.offer.link !== link || body.epoch !== this.epoch) return [];
     const others = this.phase.fallbacks;
-    this.phase = { name: 'managed', link, server, leaseMs: body.leaseMs, leaseUntil: now + body.leaseMs };
+    const leaseMs = Math.min(Math.max(body.leaseMs, leaseBoundsMs.min), leaseBoundsMs.max);
+    this.phase = { name: 'managed', link, server, leaseMs, leaseUntil: now + leaseMs };
     return [
       { type: 'managed', link, server, epoch: this.epoch },
       { type: 'story', text: `managed by ${server}, epoch ${this.epoch}` },
@@ -176,6 +193,7 @@ export class CameraNode implements OverlayNode {
   }
 
   private lost(now: number, server: string, reason: string): Effect[] {
+    this.nonces = [];
     return [
       { type: 'unmanaged', server, reason },
       { type: 'story', text: `lost ${server} (${reason}), joining again` },

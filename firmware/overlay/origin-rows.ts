@@ -2,9 +2,10 @@
  * One row per server: what that server (the row's *origin*) says of itself, passed on unchanged by everyone else.
  * Who manages which camera, and which servers can be reached, are views computed from the rows.
  *
- * Invariants: a row is replaced only by a newer one, ordered by (incarnation, version); at most `originRowsMax`.
+ * Invariants: a row is replaced only by a newer one, ordered by (incarnation, version); at most `originRowsMax` rows
+ * and `originCamerasMax` cameras in them.
  */
-import { originRowsMax } from './constants.ts';
+import { originCamerasMax, originRowsMax } from './constants.ts';
 import type { ManagedCamera, OriginRow } from './packets.ts';
 
 /** A camera, and the server whose claim to it has the highest epoch. */
@@ -18,12 +19,16 @@ function isNewer(a: OriginRow, b: OriginRow): boolean {
 
 export class OriginRows {
   private readonly rows = new Map<string, OriginRow>();
+  private cameraCount = 0;
 
   /** Keeps the row if it is news; true when it was. */
   merge(row: OriginRow): boolean {
     const known = this.rows.get(row.origin);
     if (known !== undefined && !isNewer(row, known)) return false;
     if (known === undefined && this.rows.size >= originRowsMax) return false;
+    const more = row.cameras.length - (known?.cameras.length ?? 0);
+    if (more > 0 && this.cameraCount + more > originCamerasMax) return false;
+    this.cameraCount += more;
     this.rows.set(row.origin, row);
     return true;
   }

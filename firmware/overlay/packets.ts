@@ -33,6 +33,7 @@ export const nonceBytes = 16;
 
 /** What every packet says of its sender. */
 const header = struct({
+  /** the first byte of every packet, for ever */
   version: u8,
   /** the site the sender belongs to */
   network: id,
@@ -88,7 +89,7 @@ const bodies = {
   'cam-response': struct({ nonce, epoch: u32 }),
   /** camera accepts with the new epoch, the server confirms with lease and clock */
   'cam-connection': struct({ stage: oneOf(['accept', 'confirm']), epoch: u32, leaseMs: u32, utcUs: i64 }),
-  /** server → camera and back: alive; `utcUs` is the sender's clock */
+  /** server → camera and back: alive; `utcUs` is the server's clock, which the reply repeats */
   'cam-echo': struct({ reply: flag, utcUs: i64 }),
 } as const;
 
@@ -140,11 +141,13 @@ export function encodeDatagram(packet: Packet): Buffer {
 export function decodePacketBody(number: number, input: Uint8Array): Result<Packet | undefined> {
   const name = names.get(number);
   if (name === undefined) return accept(undefined);
+  // Before the rest: another version's fields may lie elsewhere.
+  const version = input[0];
+  if (version !== undefined && version !== protocolVersion) {
+    return reject(`${name}: protocol version ${version}, expected ${protocolVersion}`);
+  }
   const decoded = decode(codecs.get(name) as Codec<{ header: PacketHeader; body: unknown }>, input);
   if (!decoded.ok) return reject(`${name}: ${decoded.reason}`);
-  if (decoded.value.header.version !== protocolVersion) {
-    return reject(`${name}: protocol version ${decoded.value.header.version}, expected ${protocolVersion}`);
-  }
   return accept({ name, ...decoded.value } as Packet);
 }
 

@@ -9,7 +9,16 @@
  * above anything its peers still remember. Sans-IO: see effects.ts.
  */
 import { type Answer, PendingAnswers } from './answers.ts';
-import { degree, joinBackoffMs, linkSilenceMs, probeMs, serverEchoMs } from './constants.ts';
+import {
+  counterMax,
+  degree,
+  joinBackoffMs,
+  linkSilenceMs,
+  outstandingJoinsMax,
+  probeMs,
+  serverEchoMs,
+  spreadMs,
+} from './constants.ts';
 import type { Effect, LinkId, OverlayEvent, OverlayNode, Peer, Random } from './effects.ts';
 import { type CameraClaim, OriginRows } from './origin-rows.ts';
 import {
@@ -40,15 +49,15 @@ interface ServerLink {
   readonly peer: string;
   /** the unit that dialled: of two crossed links the lower dialler's survives */
   readonly dialler: string;
-  neighbor: boolean;
+  /** dialled or accepted; this server sent ss-connection; the handshake is over */
+  stage: 'open' | 'asked' | 'neighbor';
   heardAt: number;
-  readonly openedAt: number;
 }
 
 export class ServerNode implements OverlayNode {
   private readonly options: ServerNodeOptions;
   private readonly rows = new OriginRows();
-  private readonly served = new ServedCameras();
+  private readonly served: ServedCameras;
   private readonly answers: PendingAnswers;
   private readonly servers = new Map<LinkId, ServerLink>();
   private readonly dials = new Map<number, Answer & { readonly cameras: readonly string[] }>();
@@ -56,8 +65,11 @@ export class ServerNode implements OverlayNode {
   private incarnation: number;
   private version = 0;
   private published = '';
+  private spreadAt = Number.POSITIVE_INFINITY;
+  private lastSpreadAt = Number.NEGATIVE_INFINITY;
   private nextDial = 1;
-  private nonce: Buffer = Buffer.alloc(nonceBytes);
+  /** of the last joins, the newest first */
+  private nonces: Buffer[] = [];
   private probeAt = Number.POSITIVE_INFINITY;
   private probeBackoffMs: number = joinBackoffMs.first;
   private echoAt = Number.POSITIVE_INFINITY;
@@ -65,12 +77,13 @@ export class ServerNode implements OverlayNode {
   constructor(options: ServerNodeOptions) {
     this.options = options;
     this.incarnation = options.incarnation;
+    this.served = new ServedCameras(options.camerasMax);
     this.answers = new PendingAnswers(options.random);
     this.rows.merge(this.ownRow());
   }
 
   wakeAt(): number {
-    return Math.min(this.probeAt, this.echoAt, this.answers.wakeAt(), this.served.wakeAt());
+    return Math.min(this.probeAt, this.echoAt, this.spreadAt, this.answers.wakeAt(), this.served.wakeAt());
   }
 
   /** Every known server's row, its own included. */
@@ -89,7 +102,8 @@ export class ServerNode implements OverlayNode {
 
   step(now: number, event: OverlayEvent): Effect[] {
     const effects = this.handle(now, event);
-    return [...effects, ...this.publish()];
+    this.publish(now);
+    return now >= this.spreadAt ? [...effects, ...this.spreadOwnRow(now)] : effects;
   }
 
   private handle(now: number, event: OverlayEvent): Effect[] {
@@ -122,7 +136,7 @@ export class ServerNode implements OverlayNode {
 
   private neighborIds(): string[] {
     const ids = new Set<string>();
-    for (const link of this.servers.values()) if (link.neighbor) ids.add(link.peer);
+    for (const link of this.servers.values()) if (link.stage === 'neighbor') ids.add(link.peer);
     return [...ids].sort();
   }
 
@@ -138,22 +152,28 @@ export class ServerNode implements OverlayNode {
     };
   }
 
-  /** Raises the own row's version and spreads it when what it says has changed. */
-  private publish(): Effect[] {
+  /** Raises the own row's version when what it says has changed; it is spread at once, or soon after the last time. */
+  private publish(now: number): void {
     const row = this.ownRow();
-    const content = JSON.stringify([row.incarnation, row.neighbors, row.cameras]);
-    if (content === this.published) return [];
+    const content = contentOf(row);
+    if (content === this.published) return;
     this.published = content;
     this.version += 1;
     row.version = this.version;
     this.rows.merge(row);
-    return this.spread([row], undefined);
+    this.spreadAt = Math.min(this.spreadAt, Math.max(now, this.lastSpreadAt + spreadMs));
+  }
+
+  private spreadOwnRow(now: number): Effect[] {
+    this.spreadAt = Number.POSITIVE_INFINITY;
+    this.lastSpreadAt = now;
+    return this.spread([this.ownRow()], undefined);
   }
 
   private spread(rows: OriginRow[], except: LinkId | undefined): Effect[] {
     const effects: Effect[] = [];
     for (const [link, server] of this.servers) {
-      if (server.neighbor && link !== except) effects.push(...this.exchange(link, rows));
+      if (server.stage === 'neighbor' && link !== except) effects.push(...this.exchange(link, rows));
     }
     return effects;
   }
@@ -174,8 +194,9 @@ export class ServerNode implements OverlayNode {
       links === 0 ? this.probeBackoffMs : links < degree.target ? probeMs.belowTarget : probeMs.atTarget;
     this.probeBackoffMs = links === 0 ? Math.min(this.probeBackoffMs * 2, joinBackoffMs.max) : joinBackoffMs.first;
     this.probeAt = now + wait * (0.75 + 0.5 * this.options.random.unit());
-    this.nonce = this.options.random.bytes(nonceBytes);
-    const body = { nonce: this.nonce, link: this.options.link };
+    const nonce = this.options.random.bytes(nonceBytes);
+    this.nonces = [nonce, ...this.nonces].slice(0, outstandingJoinsMax);
+    const body = { nonce, link: this.options.link };
     return [{ type: 'anycast', packet: { name: 'ss-join', header: this.header(), body } }];
   }
 
@@ -184,13 +205,13 @@ export class ServerNode implements OverlayNode {
     if (unit === this.options.unit) return [];
     if (packet.name === 'ss-join') {
       const neighbors = this.neighborIds();
-      if (neighbors.includes(unit) || neighbors.length >= degree.max) return [];
+      if (this.isDialling(unit) || neighbors.includes(unit) || neighbors.length >= degree.max) return [];
       const joiner: Peer = { unit, role: 'server' };
       const address = reachableAddress(packet.body.link, from);
       this.answers.add(now, { joiner, address, nonce: packet.body.nonce }, neighbors.length / degree.max);
     }
     if (packet.name === 'cam-join') {
-      const load = this.served.attachedCount() / this.options.camerasMax;
+      const load = this.served.loadWithout(unit);
       if (load >= 1) return [];
       const joiner: Peer = { unit, role: 'camera' };
       const address = reachableAddress(packet.body.link, from);
@@ -199,6 +220,15 @@ export class ServerNode implements OverlayNode {
       }
     }
     return [];
+  }
+
+  /** A second link to a server that is being dialled would only be closed again. */
+  private isDialling(unit: string): boolean {
+    for (const { joiner } of this.dials.values()) if (joiner.unit === unit) return true;
+    for (const { peer, dialler } of this.servers.values()) {
+      if (peer === unit && dialler === this.options.unit) return true;
+    }
+    return false;
   }
 
   /** Dials the joiners whose time has come. */
@@ -234,7 +264,7 @@ export class ServerNode implements OverlayNode {
   }
 
   private addServer(now: number, link: LinkId, peer: string, dialler: string): void {
-    this.servers.set(link, { peer, dialler, neighbor: false, heardAt: now, openedAt: now });
+    this.servers.set(link, { peer, dialler, stage: 'open', heardAt: now });
   }
 
   private accepted(now: number, link: LinkId, peer: Peer): Effect[] {
@@ -261,47 +291,70 @@ export class ServerNode implements OverlayNode {
     server.heardAt = now;
     switch (packet.name) {
       case 'ss-response':
-        return packet.body.nonce === undefined
-          ? this.becomeNeighbors(link, server)
-          : this.offered(link, server, packet.body.nonce);
+        if (packet.body.nonce !== undefined) return this.offered(link, server, packet.body.nonce);
+        return server.stage === 'asked' ? this.becomeNeighbors(link, server) : [];
       case 'ss-connection':
-        return [
-          { type: 'send', link, packet: { name: 'ss-response', header: this.header(), body: { nonce: undefined, link: this.options.link } } },
-          ...this.becomeNeighbors(link, server),
-        ];
+        return this.asked(link, server);
       case 'ss-echo':
         return packet.body.reply
           ? []
           : [{ type: 'send', link, packet: { name: 'ss-echo', header: this.header(), body: { reply: true } } }];
       case 'ss-exchange':
-        return server.neighbor ? this.learn(link, packet.body.rows) : [];
+        return server.stage === 'neighbor' ? this.learn(link, packet.body.rows) : [];
       default:
         return [];
     }
   }
 
+  /** Neighbors, and servers that may be by the end of a handshake. */
+  private degreeWith(peer: string): number {
+    const ids = new Set([peer]);
+    for (const link of this.servers.values()) if (link.stage !== 'open') ids.add(link.peer);
+    return ids.size;
+  }
+
+  private closeServer(link: LinkId, reason: string): Effect[] {
+    this.servers.delete(link);
+    return [{ type: 'close', link, reason }];
+  }
+
   /** The earliest responders become neighbors, up to the target; beyond it only servers not reachable yet. */
   private offered(link: LinkId, server: ServerLink, nonce: Buffer): Effect[] {
-    const wanted = this.neighborIds().length < degree.target || !this.hops().has(server.peer);
-    if (!nonce.equals(this.nonce) || !wanted) {
-      this.servers.delete(link);
-      return [{ type: 'close', link, reason: wanted ? 'stale offer' : 'enough links' }];
+    if (server.stage !== 'open') return [];
+    if (!this.nonces.some((one) => one.equals(nonce))) {
+      const reason = 'an offer for a join that is not outstanding';
+      return [{ type: 'refused', reason, peer: server.peer }, ...this.closeServer(link, 'stale offer')];
     }
+    const links = this.degreeWith(server.peer);
+    const wanted = links <= degree.target || (links <= degree.max && !this.hops().has(server.peer));
+    if (!wanted) return this.closeServer(link, 'enough links');
+    server.stage = 'asked';
     const body = { link: this.options.link };
     return [{ type: 'send', link, packet: { name: 'ss-connection', header: this.header(), body } }];
+  }
+
+  /** A server that this one has dialled and offered to takes the offer. */
+  private asked(link: LinkId, server: ServerLink): Effect[] {
+    if (server.stage !== 'open' || server.dialler !== this.options.unit) return [];
+    if (this.degreeWith(server.peer) > degree.max) return this.closeServer(link, 'enough links');
+    const body = { nonce: undefined, link: this.options.link };
+    return [
+      { type: 'send', link, packet: { name: 'ss-response', header: this.header(), body } },
+      ...this.becomeNeighbors(link, server),
+    ];
   }
 
   /** The handshake is over: exchange everything, and settle crossed dials. */
   private becomeNeighbors(link: LinkId, server: ServerLink): Effect[] {
     for (const [other, known] of this.servers) {
-      if (other === link || known.peer !== server.peer || !known.neighbor) continue;
+      if (other === link || known.peer !== server.peer || known.stage !== 'neighbor') continue;
       const loser = known.dialler < server.dialler ? link : other;
       this.servers.delete(loser);
       if (loser === link) return [{ type: 'close', link, reason: 'crossed dials' }];
-      server.neighbor = true;
+      server.stage = 'neighbor';
       return [{ type: 'close', link: other, reason: 'crossed dials' }, ...this.exchange(link, this.rows.all())];
     }
-    server.neighbor = true;
+    server.stage = 'neighbor';
     return [
       { type: 'story', text: `neighbor of ${server.peer}` },
       ...this.exchange(link, this.rows.all()),
@@ -312,7 +365,10 @@ export class ServerNode implements OverlayNode {
     const effects: Effect[] = [];
     const news: OriginRow[] = [];
     for (const row of rows) {
-      if (row.origin === this.options.unit) {
+      if (row.incarnation > counterMax || row.cameras.some(({ epoch }) => epoch > counterMax)) {
+        const peer = this.servers.get(from)?.peer ?? '?';
+        effects.push({ type: 'refused', reason: 'a row whose numbers cannot be', peer });
+      } else if (row.origin === this.options.unit) {
         effects.push(...this.outliveOwnRow(row));
       } else if (this.rows.merge(row)) {
         news.push(row);
@@ -324,8 +380,11 @@ export class ServerNode implements OverlayNode {
 
   /** Peers remember a later life of this server than its disk does: continue above it. */
   private outliveOwnRow(row: OriginRow): Effect[] {
+    const same = row.incarnation === this.incarnation && row.version === this.version;
     const ahead =
-      row.incarnation > this.incarnation || (row.incarnation === this.incarnation && row.version > this.version);
+      row.incarnation > this.incarnation ||
+      (row.incarnation === this.incarnation && row.version > this.version) ||
+      (same && contentOf(row) !== this.published);
     if (!ahead) return [];
     this.incarnation = row.incarnation + 1;
     return [{ type: 'persist', state: { incarnation: this.incarnation } }];
@@ -335,7 +394,7 @@ export class ServerNode implements OverlayNode {
     if (this.served.has(link)) return this.served.forget(link, reason);
     const server = this.servers.get(link);
     this.servers.delete(link);
-    if (server === undefined || !server.neighbor) return [];
+    if (server === undefined || server.stage !== 'neighbor') return [];
     this.probeAt = Math.min(this.probeAt, 0);
     return [{ type: 'story', text: `lost neighbor ${server.peer} (${reason})` }];
   }
@@ -356,7 +415,7 @@ export class ServerNode implements OverlayNode {
       if (now - server.heardAt >= linkSilenceMs) {
         const reason = `silent for ${linkSilenceMs} ms`;
         effects.push({ type: 'close', link, reason }, ...this.closed(link, reason));
-      } else if (server.neighbor) {
+      } else if (server.stage === 'neighbor') {
         effects.push({ type: 'send', link, packet: { name: 'ss-echo', header: this.header(), body: { reply: false } } });
       }
     }
@@ -364,8 +423,20 @@ export class ServerNode implements OverlayNode {
   }
 }
 
-/** A joiner that listens everywhere names no host: then it is dialled where its join came from. */
+/** What a row says, without its number. */
+function contentOf({ incarnation, link, pageUrl, neighbors, cameras }: OriginRow): string {
+  const states = cameras.map(({ camera, unit, epoch, online }) => [camera, unit, epoch, online]);
+  return JSON.stringify([incarnation, link.host, link.port, pageUrl, neighbors, states]);
+}
+
+/**
+ * A joiner that listens everywhere names no host: then it is dialled where its join came from. The zone of a
+ * link-local address (RFC 4007 §11) means something only on one machine: ours is the one its join came by.
+ */
 function reachableAddress(link: Address, from: string): Address {
   const everywhere = link.host === '' || link.host === '::' || link.host === '0.0.0.0';
-  return everywhere ? { host: from, port: link.port } : link;
+  if (everywhere) return { host: from, port: link.port };
+  if (!/^fe[89ab][0-9a-f]:/i.test(link.host)) return link;
+  const [, zone] = from.split('%');
+  return zone === undefined ? link : { host: `${link.host.split('%')[0]}%${zone}`, port: link.port };
 }

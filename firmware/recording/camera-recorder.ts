@@ -2,18 +2,27 @@
  * Records one camera under one epoch: samples → fragments → the open segment → durable.
  *
  * Invariants: fragments are written one after another, in order; a sample is reported durable only after the sync
- * that covers it; a segment begins on a keyframe and is rolled at `segmentUs`, at a change of tracks or capture;
- * after a failed write or sync nothing more is written under this recorder (`failed` resolves): the camera is sent
- * elsewhere and delivers again what was not acknowledged.
+ * that covers it; a segment begins on a keyframe and is rolled at `segmentUs`, at a change of tracks or capture, and
+ * when the camera's clock was set; one that shows no keyframe is rolled without, before it outgrows the index;
+ * after a failed write or sync nothing more is written under this recorder (`onFailed`): the camera is sent elsewhere
+ * and delivers again what was not acknowledged.
  */
+import { messageOf } from '../base/failure.ts';
 import type { FragmentListing } from '../media/fragment-listing.ts';
 import { compatible, type Fragment, fragment } from '../media/fragmented-mp4.ts';
 import type { Sample, TrackDescription, UtcMapping } from '../media/sample.ts';
-import { messageOf } from '../base/failure.ts';
 import type { Disk } from './disk.ts';
 import { type AssembledFragment, FragmentAssembler } from './fragment-assembler.ts';
+import { segmentUsMax } from './index-rows.ts';
 import type { IndexStore } from './index-store.ts';
+import { recoverSegment } from './recovery.ts';
 import { SegmentWriter, type Volume } from './segment-writer.ts';
+
+/** A segment without keyframes ends at one of these; both leave room for the fragment that is one too many. */
+const segmentFragmentsMax = 4_000;
+const segmentUsLimit = segmentUsMax - 5_000_000;
+/** A clock that moved by more was set. */
+const clockStepUs = 1_000_000;
 
 /** What is safe on the disk now. */
 export interface DurablePoint {
@@ -45,15 +54,18 @@ export class CameraRecorder {
   private readonly options: CameraRecorderOptions;
   private tracks: readonly TrackDescription[] = [];
   private assembler: FragmentAssembler | undefined;
-  private mapping: UtcMapping = { offsetUs: 0, uncertaintyUs: 0 };
+  private mapping: UtcMapping = { offsetUs: 0, uncertaintyUs: 0xffff_ffff };
   private writer: SegmentWriter | undefined;
-  private nextSequence = 0;
+  /** mapping of the open segment's first fragment */
+  private segmentOffsetUs = 0;
+  private nextSegment = 0;
+  private fragments = 0;
   private work: Promise<void> = Promise.resolve();
   private written: DurablePoint | undefined;
   private durable: DurablePoint | undefined;
   private failed = false;
-  /** bytes taken in but not yet written; the ingest pauses the link above a bound */
-  pendingBytes = 0;
+  private abandoned: SegmentWriter | undefined;
+  private queuedBytes = 0;
   writtenBytes = 0;
 
   constructor(options: CameraRecorderOptions) {
@@ -62,6 +74,11 @@ export class CameraRecorder {
 
   get camera(): string {
     return this.options.camera;
+  }
+
+  /** Bytes taken in but not yet written; the ingest pauses the link above a bound. */
+  get pendingBytes(): number {
+    return this.queuedBytes + (this.assembler?.heldBytes ?? 0);
   }
 
   /** The segment being written, for readers. */
@@ -87,7 +104,7 @@ export class CameraRecorder {
   }
 
   push(trackId: number, sample: Sample): void {
-    this.pendingBytes += sample.bytes;
+    if (this.failed) return;
     for (const assembled of this.assembler?.push(trackId, sample) ?? []) this.enqueue(assembled);
   }
 
@@ -101,10 +118,16 @@ export class CameraRecorder {
     });
   }
 
-  /** Writes what is left and seals the segment. */
+  /** Writes what is left and seals the segment; after a failure it saves what had been written before. */
   async close(): Promise<void> {
     this.flush();
     await this.chain(() => this.seal());
+    const { abandoned } = this;
+    if (abandoned === undefined) return;
+    this.abandoned = undefined;
+    const { camera, epoch, disk, index, volume } = this.options;
+    // When even that fails, the open row stays and the next start tries again.
+    await recoverSegment(disk, index, volume, { camera, name: abandoned.name, epoch }).catch(() => undefined);
   }
 
   private flush(): void {
@@ -114,7 +137,11 @@ export class CameraRecorder {
 
   private enqueue(assembled: AssembledFragment): void {
     const pending = { assembled, tracks: this.tracks, mapping: this.mapping };
-    void this.chain(() => this.write(pending));
+    const bytes = bytesOf(assembled);
+    this.queuedBytes += bytes;
+    void this.chain(() => this.write(pending)).finally(() => {
+      this.queuedBytes -= bytes;
+    });
   }
 
   /** Runs after everything queued before; a failure ends this recorder. */
@@ -132,19 +159,22 @@ export class CameraRecorder {
 
   private async fail(reason: string): Promise<void> {
     this.failed = true;
-    const writer = this.writer;
+    this.abandoned = this.writer;
     this.writer = undefined;
+    this.assembler = undefined;
     this.options.onFailed(reason);
-    await writer?.abandon().catch(() => undefined);
+    await this.abandoned?.abandon().catch(() => undefined);
   }
 
   private async write(pending: Pending): Promise<void> {
     const { assembled, tracks, mapping } = pending;
     const captureId = tracks[0]?.captureId ?? '';
-    const muxed = fragment({ sequenceNumber: this.nextSequence + 1, batches: assembled.batches, mapping, captureId });
+    this.fragments += 1;
+    const muxed = fragment({ sequenceNumber: this.fragments, batches: assembled.batches, mapping, captureId });
     const fromUs = muxed.fromPtsUs + mapping.offsetUs;
-    if (this.mustRoll(assembled, tracks, fromUs)) await this.seal();
+    if (this.mustRoll(pending, fromUs)) await this.seal();
     const first = this.writer === undefined;
+    if (first) this.segmentOffsetUs = mapping.offsetUs;
     this.writer ??= await this.createSegment(tracks, captureId, fromUs);
     await this.writer.append(muxed, this.listTracks(assembled), mapping);
     this.account(muxed, assembled, captureId, mapping);
@@ -154,11 +184,14 @@ export class CameraRecorder {
     }
   }
 
-  private mustRoll(assembled: AssembledFragment, tracks: readonly TrackDescription[], fromUs: number): boolean {
-    const start = this.writer?.start;
-    if (start === undefined) return false;
-    if (start.tracks[0]?.captureId !== tracks[0]?.captureId || !compatible(start.tracks, tracks)) return true;
-    return assembled.startsOnKeyframe && fromUs - start.fromUs >= this.options.segmentUs;
+  private mustRoll({ assembled, tracks, mapping }: Pending, fromUs: number): boolean {
+    if (this.writer === undefined) return false;
+    const { start, fragmentCount } = this.writer;
+    if (start.captureId !== tracks[0]?.captureId || !compatible(start.tracks, tracks)) return true;
+    const elapsedUs = Math.abs(fromUs - start.fromUs);
+    if (fragmentCount >= segmentFragmentsMax || elapsedUs >= segmentUsLimit) return true;
+    const stepped = Math.abs(mapping.offsetUs - this.segmentOffsetUs) > clockStepUs;
+    return assembled.startsOnKeyframe && (stepped || elapsedUs >= this.options.segmentUs);
   }
 
   private async createSegment(
@@ -167,10 +200,10 @@ export class CameraRecorder {
     fromUs: number,
   ): Promise<SegmentWriter> {
     const { camera, epoch, disk, index, volume } = this.options;
-    const sequence = this.nextSequence;
+    const sequence = this.nextSegment;
     const start = { camera, epoch, fromUs, sequence, captureId, tracks };
     const writer = await SegmentWriter.create(disk, index, volume, start);
-    this.nextSequence = writer.start.sequence + 1;
+    this.nextSegment = writer.start.sequence + 1;
     return writer;
   }
 
@@ -188,7 +221,6 @@ export class CameraRecorder {
     for (const { trackId, samples } of assembled.batches) {
       const last = samples.at(-1);
       if (last !== undefined) through.set(trackId, last.sequence);
-      for (const sample of samples) this.pendingBytes -= sample.bytes;
     }
     this.written = { captureId, through, utcUs: muxed.toPtsUs + mapping.offsetUs };
     this.writtenBytes += muxed.bytes;
@@ -206,4 +238,10 @@ export class CameraRecorder {
     this.writer = undefined;
     if (this.written !== undefined && this.written !== this.durable) this.reportDurable(this.written);
   }
+}
+
+function bytesOf({ batches }: AssembledFragment): number {
+  let bytes = 0;
+  for (const { samples } of batches) for (const sample of samples) bytes += sample.bytes;
+  return bytes;
 }

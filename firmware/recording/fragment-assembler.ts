@@ -4,17 +4,25 @@
  * its PTS falls in. Without video a fragment is `audioFragmentUs` long.
  *
  * Invariants: pure and synchronous; every sample comes out once, in order of its track; inside a fragment the
- * sequences of a track have no break, and a break closes the fragment; video before the first keyframe is dropped
- * and counted, because nothing can decode it; what is held is bounded by the fragment bounds.
+ * sequences of a track have no break and its times no jump: both close the fragment; video before the first keyframe
+ * is dropped and counted, because nothing can decode it. Whatever times and sizes a camera claims, what is held is
+ * bounded in bytes, samples and time of any track: at a bound everything goes out as one fragment.
  */
 import type { Batch } from '../media/fragmented-mp4.ts';
-import type { Sample, TrackDescription } from '../media/sample.ts';
+import { type Sample, sampleBytesMax, type TrackDescription } from '../media/sample.ts';
 
 const fragmentUsMax = 2_000_000;
 const fragmentBytesMax = 1024 * 1024;
 const audioFragmentUs = 1_000_000;
+const fragmentSamplesMax = 2_048;
 /** A fragment whose audio has not caught up after so long closes without it; late audio goes into the next. */
 const audioWaitUs = 500_000;
+/** Samples further apart do not belong together; a frame is never shown for so long. */
+const jumpUsMax = 10_000_000;
+/** What may wait: in bytes, in samples, and of a track while another says nothing. */
+const heldBytesMax = 2 * fragmentBytesMax + sampleBytesMax;
+const heldSamplesMax = 2 * fragmentSamplesMax;
+const heldUsMax = 2 * fragmentUsMax;
 
 /** A finished fragment's content. `startsOnKeyframe`: a new segment may begin with it. */
 export interface AssembledFragment {
@@ -30,115 +38,111 @@ interface Track {
 
 export class FragmentAssembler {
   private readonly tracks: Track[];
-  private readonly video: Track | undefined;
+  /** its samples say where fragments end */
+  private readonly leader: Track | undefined;
+  private readonly hasVideo: boolean;
   private started = false;
-  private pendingBytes = 0;
-  /** samples from before the first video keyframe */
+  private heldSamples = 0;
+  /** bytes of samples that are not yet in a fragment */
+  heldBytes = 0;
+  /** video samples that came before the first keyframe */
   dropped = 0;
 
   /** Track id = place + 1. */
   constructor(descriptions: readonly TrackDescription[]) {
     this.tracks = descriptions.map((description) => ({ description, samples: [] }));
-    this.video = this.tracks.find((track) => track.description.kind === 'video');
+    const video = this.tracks.find((track) => track.description.kind === 'video');
+    this.hasVideo = video !== undefined;
+    this.leader = video ?? this.tracks[0];
   }
 
   /** Takes the next sample of a track and returns the fragments it completes (mostly none). */
   push(trackId: number, sample: Sample): AssembledFragment[] {
     const track = this.tracks[trackId - 1];
     if (track === undefined) return [];
-    if (track === this.video && !this.started) {
+    if (this.hasVideo && track === this.leader && !this.started) {
       if (!sample.keyframe) {
         this.dropped += 1;
         return [];
       }
-      this.start(sample.ptsUs);
+      this.started = true;
     }
     const finished: AssembledFragment[] = [];
     const previous = track.samples.at(-1);
-    if (previous !== undefined && sample.sequence !== previous.sequence + 1) finished.push(...this.flush());
+    if (previous !== undefined && !follows(sample, previous)) finished.push(...this.flush());
     track.samples.push(sample);
-    this.pendingBytes += sample.bytes;
+    this.heldSamples += 1;
+    this.heldBytes += sample.bytes;
     for (let next = this.cut(); next !== undefined; next = this.cut()) finished.push(next);
+    if (this.isFull()) finished.push(...this.flush());
     return finished;
   }
 
-  /** The first keyframe: a recording begins with a picture, so sound from before it is dropped. */
-  private start(ptsUs: number): void {
-    this.started = true;
-    for (const track of this.tracks) {
-      const early = countBefore(track.samples, ptsUs);
-      for (const sample of track.samples.slice(0, early)) this.pendingBytes -= sample.bytes;
-      track.samples = track.samples.slice(early);
-      this.dropped += early;
-    }
+  /** Everything that is left: at a break, a change of tracks, and at the end. */
+  flush(): AssembledFragment[] {
+    const left = this.take((track) => track.samples.length, undefined);
+    return left === undefined ? [] : [left];
   }
 
-  /** Everything that is left: at a sequence break, a change of tracks, and at the end. */
-  flush(): AssembledFragment[] {
-    const left = this.take(Number.POSITIVE_INFINITY, undefined);
-    return left === undefined ? [] : [left];
+  private isFull(): boolean {
+    if (this.heldBytes > heldBytesMax || this.heldSamples >= heldSamplesMax) return true;
+    return this.tracks.some((track) => track !== this.leader && spanUs(track.samples) >= heldUsMax);
   }
 
   /** The oldest fragment, if it is complete. */
   private cut(): AssembledFragment | undefined {
-    const leader = this.video ?? this.tracks[0];
-    const first = leader?.samples[0];
-    const last = leader?.samples.at(-1);
-    if (leader === undefined || first === undefined || last === undefined) return this.cutWaitingAudio();
-    const end = this.video === undefined ? audioCut(leader.samples) : this.videoCut(leader.samples);
-    if (end === undefined) return undefined;
+    const { leader } = this;
+    if (leader === undefined) return undefined;
+    const count = this.leaderCount(leader.samples);
+    const end = leader.samples[count]?.ptsUs;
+    if (count === 0 || end === undefined) return undefined;
     const others = this.tracks.filter((track) => track !== leader);
     const waiting = others.some((track) => (track.samples.at(-1)?.ptsUs ?? Number.NEGATIVE_INFINITY) < end);
-    if (waiting && last.ptsUs - end < audioWaitUs) return undefined;
-    return this.take(end, leader);
+    if (waiting && (leader.samples.at(-1)?.ptsUs ?? end) - end < audioWaitUs) return undefined;
+    return this.take((track) => (track === leader ? count : countBefore(track.samples, end)), end);
   }
 
-  /** PTS at which the video fragment ends, undefined while it is open. */
-  private videoCut(samples: readonly Sample[]): number | undefined {
-    const first = samples[0] as Sample;
-    let bytes = first.bytes;
-    for (let place = 1; place < samples.length; place++) {
-      const sample = samples[place] as Sample;
-      if (sample.keyframe || sample.ptsUs - first.ptsUs >= fragmentUsMax || bytes >= fragmentBytesMax) {
-        return sample.ptsUs;
-      }
+  /** How many of the leader's samples make the oldest fragment; 0 while it is open. */
+  private leaderCount(samples: readonly Sample[]): number {
+    const usMax = this.hasVideo ? fragmentUsMax : audioFragmentUs;
+    let bytes = 0;
+    for (const [place, sample] of samples.entries()) {
+      const elapsedUs = Math.abs(sample.ptsUs - (samples[0] as Sample).ptsUs);
+      const full = elapsedUs >= usMax || bytes >= fragmentBytesMax || place >= fragmentSamplesMax;
+      if (place > 0 && (full || (this.hasVideo && sample.keyframe))) return place;
       bytes += sample.bytes;
     }
-    return undefined;
+    return 0;
   }
 
-  /** Audio whose video has stopped must not pile up. */
-  private cutWaitingAudio(): AssembledFragment | undefined {
-    for (const track of this.tracks) {
-      const end = track === this.video ? undefined : audioCut(track.samples);
-      if (end !== undefined && this.pendingBytes > fragmentBytesMax) return this.take(end, track);
-    }
-    return undefined;
-  }
-
-  /** Takes all samples before `endPtsUs` out as a fragment. */
-  private take(endPtsUs: number, leader: Track | undefined): AssembledFragment | undefined {
+  /** Takes the first samples of each track out as a fragment; `endPtsUs` is where the leader's part ends. */
+  private take(countOf: (track: Track) => number, endPtsUs: number | undefined): AssembledFragment | undefined {
     const batches: Batch[] = [];
+    let startsOnKeyframe = false;
     for (const [place, track] of this.tracks.entries()) {
-      const count = countBefore(track.samples, endPtsUs);
+      const count = countOf(track);
       if (count === 0) continue;
       const samples = track.samples.slice(0, count);
       track.samples = track.samples.slice(count);
-      for (const sample of samples) this.pendingBytes -= sample.bytes;
+      this.heldSamples -= count;
+      for (const sample of samples) this.heldBytes -= sample.bytes;
+      if (track === this.leader) startsOnKeyframe = samples[0]?.keyframe === true;
       const next = track.samples[0]?.ptsUs;
-      batches.push({ trackId: place + 1, samples, endPtsUs: track === leader ? endPtsUs : next });
+      batches.push({ trackId: place + 1, samples, endPtsUs: track === this.leader ? endPtsUs : next });
     }
-    const first = batches[0];
-    if (first === undefined) return undefined;
-    const startsOnKeyframe = this.tracks[first.trackId - 1] === (this.video ?? this.tracks[0]) && first.samples[0]?.keyframe === true;
-    return { batches, startsOnKeyframe };
+    return batches.length === 0 ? undefined : { batches, startsOnKeyframe };
   }
 }
 
-/** PTS that ends the first second of audio, undefined while it is not full. */
-function audioCut(samples: readonly Sample[]): number | undefined {
-  const first = samples[0];
-  return samples.find((sample) => first !== undefined && sample.ptsUs - first.ptsUs >= audioFragmentUs)?.ptsUs;
+/** Whether a sample goes on where the one before ended. B-frames step back a little. */
+function follows(sample: Sample, previous: Sample): boolean {
+  return (
+    sample.sequence === previous.sequence + 1 && Math.abs(sample.ptsUs - previous.ptsUs) <= jumpUsMax
+  );
+}
+
+function spanUs(samples: readonly Sample[]): number {
+  return (samples.at(-1)?.ptsUs ?? 0) - (samples[0]?.ptsUs ?? 0);
 }
 
 function countBefore(samples: readonly Sample[], endPtsUs: number): number {

@@ -12,6 +12,7 @@
 import { type Codec, decode, encode, i64, list, struct, text, u8, u16, u32, u64, type ValueOf } from '../base/codec.ts';
 import { accept, type Result } from '../base/result.ts';
 import type { FragmentListing } from '../media/fragment-listing.ts';
+import { fragmentsMax } from '../media/mp4-scanner.ts';
 import { gap, type TrackDescription, trackDescription, utcMapping } from '../media/sample.ts';
 
 /** Longest segment the configuration allows, and a fragment more: how far before a time a segment over it may start. */
@@ -54,6 +55,9 @@ export type ListingRow = ValueOf<typeof listingRow>;
 export const openRow = struct({ volume: u8, epoch: u32 });
 export const eventRow = gap;
 
+/** A damaged file may claim more. */
+const lengthUsMax = 0xffff_ffff;
+
 const fragmentRow = struct({
   bytes: u32,
   fromPtsUs: i64,
@@ -65,7 +69,7 @@ const fragmentRow = struct({
 const detailRow = struct({
   initBytes: u32,
   tracks: list(trackDescription, 16),
-  fragments: list(fragmentRow, 4_096),
+  fragments: list(fragmentRow, fragmentsMax),
 });
 
 /** A segment's inside, without what its listing says. */
@@ -80,7 +84,7 @@ export function encodeDetail(inside: SegmentInside): Buffer {
   const fragments = inside.fragments.map(({ bytes, fromPtsUs, toPtsUs, mapping, tracks }) => ({
     bytes,
     fromPtsUs,
-    lengthUs: toPtsUs - fromPtsUs,
+    lengthUs: Math.min(toPtsUs - fromPtsUs, lengthUsMax),
     mapping,
     tracks: tracks.map((track) => ({ ...track })),
   }));

@@ -23,6 +23,12 @@ import type { CameraRecorder, DurablePoint } from './camera-recorder.ts';
 import type { Recorder } from './recorder.ts';
 
 const pendingBytesMax = 16 * 1024 * 1024;
+/** µs UTC; index keys have 16 digits. A camera without a clock begins in 1970. */
+const timeUsMax = 9_000_000_000_000_000;
+
+function isTime(us: number): boolean {
+  return us >= 0 && us <= timeUsMax;
+}
 
 /** What the ingest needs of a link. */
 export interface IngestLink {
@@ -70,7 +76,7 @@ export class Ingest {
 
   constructor(options: IngestOptions) {
     this.options = options;
-    for (const camera of options.cameras) this.addStream(camera);
+    for (const camera of new Set(options.cameras)) this.addStream(camera);
   }
 
   private addStream(camera: string): void {
@@ -129,6 +135,9 @@ export class Ingest {
     if (assembled.value === undefined) return undefined;
     const target = this.byNumber.get(assembled.value.track);
     if (target === undefined) return 'sample of a track that was not announced';
+    const { ptsUs, durationUs } = assembled.value.sample;
+    const { offsetUs } = target.stream.mapping;
+    if (!isTime(ptsUs + offsetUs) || !isTime(ptsUs + offsetUs + durationUs)) return 'sample: a time out of range';
     this.take(target.stream, target.trackId, assembled.value.sample);
     return undefined;
   }
@@ -167,9 +176,16 @@ export class Ingest {
     const stream = this.streams.get(camera);
     if (stream === undefined) return 'tracks: a camera that did not join';
     if (tracks.length === 0) return 'tracks: none';
-    if (tracks.some(({ description }) => description.camera !== camera)) return 'tracks: of another camera';
+    const fault = tracksFault(
+      camera,
+      tracks.map(({ description }) => description),
+    );
+    if (fault !== undefined) return `tracks: ${fault}`;
     for (const number of stream.numbers) this.byNumber.delete(number);
-    if (tracks.some(({ number }) => this.byNumber.has(number))) return 'tracks: number already in use';
+    const numbers = new Set(tracks.map(({ number }) => number));
+    if (numbers.size < tracks.length || tracks.some(({ number }) => this.byNumber.has(number))) {
+      return 'tracks: number already in use';
+    }
     stream.tracks = tracks.map(({ description }) => description);
     stream.numbers = tracks.map(({ number }) => number);
     for (const [place, number] of stream.numbers.entries()) {
@@ -195,7 +211,9 @@ export class Ingest {
   private gapFrame(parts: FrameParts): string | undefined {
     const decoded = decodeFrame(gapFrame, parts);
     if (!decoded.ok) return `gap: ${decoded.reason}`;
-    if (!this.streams.has(decoded.value.camera)) return 'gap: a camera that did not join';
+    const { camera, fromUs, toUs } = decoded.value;
+    if (!this.streams.has(camera)) return 'gap: a camera that did not join';
+    if (!isTime(fromUs) || !isTime(toUs) || fromUs > toUs) return 'gap: a time out of range';
     this.options.recorder.addGap(decoded.value).catch(() => this.options.link.close('recording failed: index'));
     return undefined;
   }
@@ -207,4 +225,15 @@ export class Ingest {
     const body = encode(durableFrame, { camera, captureId: point.captureId, tracks });
     this.options.link.send(frameKinds.durable, [body]);
   }
+}
+
+/** Why these cannot be the tracks of one capture of this camera. */
+function tracksFault(camera: string, tracks: readonly TrackDescription[]): string | undefined {
+  const captureId = tracks[0]?.captureId;
+  for (const track of tracks) {
+    if (track.camera !== camera) return 'of another camera';
+    if (track.captureId !== captureId) return 'of two captures';
+    if ((track.kind === 'video') !== (track.format.codec === 'h264')) return 'a codec of another kind';
+  }
+  return undefined;
 }

@@ -20,8 +20,12 @@ import { segmentPath, type Volume } from './segment-writer.ts';
 
 /** Gaps one answer lists at the most. */
 const gapsMax = 10_000;
-/** How far before a time an event over it may have begun: a day. */
+/** How far before a time an event over it may have begun: a day. Longer gaps are stored in pieces. */
 const eventUsMax = 86_400_000_000;
+/** Of a gap that is longer than so many days only the last of them are stored. */
+const gapDaysMax = 1_000;
+/** Listings that are read at a time. */
+const listingsPerRead = 256;
 
 export interface RecorderOptions {
   readonly disk: Disk;
@@ -64,13 +68,16 @@ export async function openRecorder(options: RecorderOptions): Promise<Recorder> 
     throw new Failure('CONFIG_INVALID', 'no volume to record to', { advice: 'Name one under server.volumes.' });
   }
 
-  // One round at a time, each over every camera at once; a slow disk stretches the interval.
-  let stopped = false;
+  // Every camera at once; one whose sync takes longer than a round misses rounds, and holds no other camera back.
+  const syncing = new Set<CameraRecorder>();
   let cancel = (): void => undefined;
   const round = (): void => {
-    void Promise.all([...active].map((recorder) => recorder.sync())).then(() => {
-      if (!stopped) cancel = clock.after(options.syncIntervalMs, round);
-    });
+    for (const recorder of active) {
+      if (syncing.has(recorder)) continue;
+      syncing.add(recorder);
+      void recorder.sync().finally(() => syncing.delete(recorder));
+    }
+    cancel = clock.after(options.syncIntervalMs, round);
   };
   cancel = clock.after(options.syncIntervalMs, round);
 
@@ -88,14 +95,25 @@ export async function openRecorder(options: RecorderOptions): Promise<Recorder> 
       return recorder;
     },
     finish,
-    addGap: (gap) => index.commit([put(keys.event(gap.camera, gap.fromUs, gap.reason), eventRow, gap)]),
+    addGap: (gap) =>
+      index.commit(piecesOf(gap).map((piece) => put(keys.event(gap.camera, piece.fromUs, gap.reason), eventRow, piece))),
     [Symbol.asyncDispose]: async () => {
-      stopped = true;
       cancel();
       await Promise.all([...active].map(finish));
       await index[Symbol.asyncDispose]();
     },
   };
+}
+
+/** A gap in pieces of at most `eventUsMax`. */
+function piecesOf(gap: Gap): Gap[] {
+  const pieces: Gap[] = [];
+  for (let toUs = gap.toUs; pieces.length < gapDaysMax; toUs -= eventUsMax) {
+    const fromUs = Math.max(gap.fromUs, toUs - eventUsMax);
+    pieces.push({ ...gap, fromUs, toUs });
+    if (fromUs === gap.fromUs) break;
+  }
+  return pieces;
 }
 
 function openArchive(
@@ -108,7 +126,7 @@ function openArchive(
     const details: SegmentDetail[] = [];
     for (const recorder of active) {
       const writer = recorder.camera === camera ? recorder.openSegment() : undefined;
-      if (writer !== undefined && writer.detail.fragments.length > 0) details.push(writer.detail);
+      if (writer !== undefined && writer.fragmentCount > 0) details.push(writer.detail);
     }
     return details;
   };
@@ -141,16 +159,21 @@ function openArchive(
       return [...ids].sort();
     },
     segments: async (camera, { fromUs, toUs, limit }) => {
-      const from = keys.listingAt(camera, fromUs - segmentUsMax);
-      const rows = await index.range({ from, to: keys.listingAt(camera, toUs), limit: limit + 16 });
-      const listings = rows.flatMap((row) => listingOf(camera, row)?.listing ?? []);
-      for (const { listing } of openOf(camera)) {
-        if (!listings.some(({ name }) => name === listing.name)) listings.push(listing);
+      const overlaps = (listing: SegmentListing): boolean => listing.toUs > fromUs && listing.fromUs < toUs;
+      // Before the index is read: a segment that is sealed meanwhile is then seen twice, not missed.
+      const open = openOf(camera).map(({ listing }) => listing);
+      const listings: SegmentListing[] = [];
+      const to = keys.listingAt(camera, toUs);
+      let from = keys.listingAt(camera, fromUs - segmentUsMax);
+      for (let more = true; more && listings.length < limit; ) {
+        const rows = await index.range({ from, to, limit: listingsPerRead });
+        listings.push(...rows.flatMap((row) => listingOf(camera, row)?.listing ?? []).filter(overlaps));
+        more = rows.length === listingsPerRead;
+        from = `${rows.at(-1)?.key}\0`;
       }
-      return listings
-        .filter((listing) => listing.toUs > fromUs && listing.fromUs < toUs)
-        .sort((a, b) => a.fromUs - b.fromUs)
-        .slice(0, limit);
+      const sealed = new Set(listings.map(({ name }) => name));
+      listings.push(...open.filter((listing) => overlaps(listing) && !sealed.has(listing.name)));
+      return listings.sort((a, b) => a.fromUs - b.fromUs).slice(0, limit);
     },
     gaps: async (camera, { fromUs, toUs }) => {
       const from = keys.eventAt(camera, fromUs - eventUsMax);

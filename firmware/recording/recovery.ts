@@ -1,9 +1,13 @@
 /**
- * Start-up recovery: every segment that was being written when the power (or the process) went is scanned, its torn
- * tail cut off, and what is whole is indexed. Nothing playable is deleted; a file without a single whole fragment is.
+ * Recovery: every segment that was being written when the power (or the process) went is scanned, its torn tail cut
+ * off, and what is whole is indexed.
+ *
+ * Invariants: nothing playable is deleted; a file without a single whole fragment is, if it is no longer than what may
+ * be lost between two syncs. More than that is damage, not a torn tail: it is left as it is, for a person to look at.
+ * One bad file never keeps the others from being recovered.
  */
-import { Failure } from '../base/failure.ts';
 import { decode } from '../base/codec.ts';
+import { Failure, messageOf } from '../base/failure.ts';
 import { scanSegment } from '../media/mp4-scanner.ts';
 import type { SegmentListing } from './archive.ts';
 import type { Disk } from './disk.ts';
@@ -14,6 +18,8 @@ import { sealRows, segmentPath, type Volume } from './segment-writer.ts';
 
 /** How many segments one start looks at; more means that something else is wrong. */
 const openSegmentsMax = 10_000;
+/** What may have been written after the last sync, with a slow disk. */
+const tornBytesMax = 64 * 1024 * 1024;
 
 export interface RecoveryReport {
   /** segments indexed, torn bytes cut off them, files removed because nothing in them was whole */
@@ -25,7 +31,7 @@ export interface RecoveryReport {
 }
 
 interface Outcome {
-  readonly kind: 'recovered' | 'removed' | 'missing';
+  readonly kind: 'recovered' | 'removed' | 'missing' | 'left';
   readonly cutBytes: number;
   readonly note?: string;
 }
@@ -43,10 +49,12 @@ export async function recoverSegments(
     const row = decode(openRow, value);
     const volume = row.ok ? volumes[row.value.volume] : undefined;
     if (!row.ok || volume === undefined) {
-      report.notes.push(`${key}: its volume is not configured any more, left as it is`);
+      const why = row.ok ? 'its volume is not configured any more' : `its row is damaged (${row.reason})`;
+      report.notes.push(`${key}: ${why}, left as it is`);
       continue;
     }
-    const outcome = await recoverSegment(disk, index, volume, { camera, name: rest.join('/'), epoch: row.value.epoch });
+    const segment = { camera, name: rest.join('/'), epoch: row.value.epoch };
+    const outcome = await recoverSegment(disk, index, volume, segment).catch(leave);
     report.cutBytes += outcome.cutBytes;
     if (outcome.kind === 'recovered') report.recovered += 1;
     if (outcome.kind === 'removed') report.removed += 1;
@@ -55,7 +63,13 @@ export async function recoverSegments(
   return report;
 }
 
-/** Scans one file, cuts a torn tail, and indexes the rest. */
+/** A file that the disk cannot read today is tried again at the next start. */
+function leave(error: unknown): Outcome {
+  if (!(error instanceof Failure)) throw error;
+  return { kind: 'left', cutBytes: 0, note: `${messageOf(error)}; left as it is` };
+}
+
+/** Scans one file, cuts a torn tail, and indexes the rest. Rejects with a Failure when the disk fails. */
 export async function recoverSegment(
   disk: Disk,
   index: IndexStore,
@@ -73,24 +87,29 @@ export async function recoverSegment(
   }
   const scan = await scanSegment((offset, length) => disk.read(path, offset, length), size);
   const first = scan.fragments[0];
+  const tornBytes = size - scan.validBytes;
+  const torn = `${scan.damage ?? 'torn tail'}`;
   if (first === undefined) {
+    if (tornBytes > tornBytesMax) {
+      return { kind: 'left', cutBytes: 0, note: `${path}: damaged at its start (${torn}), left as it is` };
+    }
     await disk.remove(path);
     await index.commit([drop]);
     return { kind: 'removed', cutBytes: 0, note: `${path}: no whole fragment (${scan.damage ?? 'empty'}), removed` };
   }
-  if (scan.validBytes < size) await disk.truncate(path, scan.validBytes);
-  const captureId = scan.tracks[0]?.captureId;
-  if (captureId === undefined) {
-    const advice = 'Keep the file: it plays. It was not written by this program and is not indexed.';
-    throw new Failure('INDEX_DAMAGED', `${path}: no tracks`, { advice });
-  }
+  const captureId = scan.tracks[0]?.captureId ?? '';
   let toUs = parsed.value.fromUs;
   for (const fragment of scan.fragments) toUs = Math.max(toUs, fragment.toPtsUs + fragment.mapping.offsetUs);
   const fromUs = first.fromPtsUs + first.mapping.offsetUs;
+  if (!Number.isSafeInteger(fromUs) || !Number.isSafeInteger(toUs)) {
+    return { kind: 'left', cutBytes: 0, note: `${path}: its times make no sense, left as it is` };
+  }
+  const cut = tornBytes > 0 && tornBytes <= tornBytesMax;
+  if (cut) await disk.truncate(path, scan.validBytes);
   const listing: SegmentListing = { camera, name, fromUs, toUs, bytes: scan.validBytes, captureId, epoch, open: false };
   await index.commit(sealRows(volume, listing, scan));
-  const cutBytes = size - scan.validBytes;
-  return cutBytes === 0
-    ? { kind: 'recovered', cutBytes }
-    : { kind: 'recovered', cutBytes, note: `${path}: cut ${cutBytes} torn bytes (${scan.damage ?? 'torn tail'})` };
+  if (tornBytes === 0) return { kind: 'recovered', cutBytes: 0 };
+  return cut
+    ? { kind: 'recovered', cutBytes: tornBytes, note: `${path}: cut ${tornBytes} torn bytes (${torn})` }
+    : { kind: 'recovered', cutBytes: 0, note: `${path}: damaged (${torn}); the ${tornBytes} bytes after are not indexed` };
 }

@@ -82,23 +82,42 @@ export class SegmentWriter {
       const path = segmentPath(volume, start.camera, name);
       const folder = join(path, '..');
       await disk.createDirectory(folder);
-      await index.commit([put(keys.open(start.camera, name), openRow, { volume: volume.number, epoch: start.epoch })]);
-      const file = await disk.createFile(path);
-      if (file === undefined) {
-        await index.commit([{ type: 'delete', key: keys.open(start.camera, name) }]);
-        continue;
-      }
+      const key = keys.open(start.camera, name);
+      // A file of an earlier run may have both this name and this row: then the row must stay.
+      const known = await index.get(key);
+      if (known === undefined) await index.commit([put(key, openRow, { volume: volume.number, epoch: start.epoch })]);
+      const file = known === undefined ? await disk.createFile(path) : undefined;
+      if (file !== undefined) return SegmentWriter.begin(disk, file, { index, volume, name, start, folder });
+      if (known === undefined) await index.commit([{ type: 'delete', key }]);
+    }
+  }
+
+  /** Puts the init segment on the medium. */
+  private static async begin(
+    disk: Disk,
+    file: RecordingFile,
+    segment: { index: IndexStore; volume: Volume; name: string; start: SegmentStart; folder: string },
+  ): Promise<SegmentWriter> {
+    const { index, volume, name, start, folder } = segment;
+    try {
       const init = initSegment(start.tracks);
       await file.append([init]);
       await file.sync();
       await disk.syncDirectory(folder);
       return new SegmentWriter(volume, name, start, { index, file, initBytes: init.length });
+    } catch (error) {
+      await file.close().catch(() => undefined);
+      throw error;
     }
   }
 
   get listing(): SegmentListing {
     const { camera, fromUs, captureId, epoch } = this.start;
     return { camera, name: this.name, fromUs, toUs: this.toUs, bytes: this.bytes, captureId, epoch, open: true };
+  }
+
+  get fragmentCount(): number {
+    return this.fragments.length;
   }
 
   get detail(): SegmentDetail {

@@ -105,8 +105,9 @@ export async function startCamera(options: RoleOptions<CameraUnitConfig>): Promi
         start: captureStarter(options.program),
         onSample: () => uplink?.sampled(camera.id),
         onState: (state) => {
-          if (state.flowing) log('info', `camera ${camera.id}: frames flow`);
-          else log('error', state.failure.message, { advice: state.failure.advice });
+          if (state.is === 'flowing') log('info', `camera ${camera.id}: frames flow`);
+          else if (state.is === 'ended') log('info', `camera ${camera.id}: the source came to its end, it begins again`);
+          else log('error', `${state.failure.message}. ${state.failure.advice}`);
         },
       });
       capture.open();

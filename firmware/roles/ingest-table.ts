@@ -24,7 +24,7 @@ export class IngestTable {
 
   /** Ends all, and waits until everything is sealed. */
   async closeAll(reason: string): Promise<void> {
-    for (const link of [...this.ingests.keys()]) this.remove(link, reason);
+    for (const link of this.ingests.keys()) this.remove(link, reason);
     await Promise.all(this.closing);
   }
 

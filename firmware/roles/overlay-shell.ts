@@ -99,6 +99,7 @@ export class OverlayShell implements AsyncDisposable {
     link.open({
       frame: (kind, parts) => this.frame(id, link, kind, parts),
       drained: () => this.users.get(id)?.drained(),
+      refused: (reason) => this.options.refusals.refuse(reason, link.peer.unit),
       closed: (reason) => {
         this.links.delete(id);
         this.users.delete(id);
@@ -130,6 +131,7 @@ export class OverlayShell implements AsyncDisposable {
 
   /** Steps the node; events that effects cause wait their turn. */
   private handle(event: OverlayEvent): void {
+    if (this.stopped) return;
     this.queue.push(event);
     if (this.busy) return;
     this.busy = true;

@@ -60,7 +60,7 @@ export async function startServer(
 
     const usage = processUsage();
     const startedAt = clock.utcMs();
-    let directory: ReturnType<typeof serverDirectory> | undefined;
+    let directory: ReturnType<typeof serverDirectory> | undefined = undefined;
     const peers = createPeerClient({
       ca: identity.ca,
       cert: identity.certificate,

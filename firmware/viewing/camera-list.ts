@@ -14,7 +14,7 @@ import type { LiveHub } from './live-hub.ts';
 import { formatMs } from './time-query.ts';
 
 /** How long a manager may take. */
-export const managerAnswerMs = 500;
+const managerAnswerMs = 500;
 const camerasMax = 16_384;
 
 export interface CameraListSources extends PeerAccess {

@@ -73,7 +73,7 @@ export interface PeerAccess {
 }
 
 /** Another server, asked over the network. */
-export function peerHolder(server: string, access: PeerAccess): Holder {
+function peerHolder(server: string, access: PeerAccess): Holder {
   const unreadable = (what: string): Failure =>
     new Failure('UNREACHABLE', `${server} gave ${what}`, {
       advice: 'Check that all servers run the same version.',

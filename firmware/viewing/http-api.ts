@@ -10,8 +10,8 @@ import type { Clock } from '../base/clock.ts';
 import { Failure } from '../base/failure.ts';
 import { isId } from '../base/ids.ts';
 import type { Archive } from '../recording/archive.ts';
-import type { SiteAnswer, StatusAnswer } from './api.ts';
 import { type Connection, failureAnswer, refuse, streamed } from './answers.ts';
+import type { SiteAnswer, StatusAnswer } from './api.ts';
 import { matchesEtag } from './byte-range.ts';
 import { listCameras } from './camera-list.ts';
 import type { Directory, PeerClient } from './directory.ts';
@@ -28,9 +28,9 @@ import { formatRanges } from './time-ranges.ts';
 /** A list of recordings without a range goes back this far. */
 const defaultSpanUs = 24 * 3600 * 1_000_000;
 /** Names the ranges that a file lacks, as header or trailer. */
-export const partialHeader = 'x-starling-partial';
+const partialHeader = 'x-starling-partial';
 /** UTC of a file's time 0. */
-export const startHeader = 'x-starling-start';
+const startHeader = 'x-starling-start';
 
 export interface ViewingOptions {
   readonly version: string;

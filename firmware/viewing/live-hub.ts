@@ -12,7 +12,7 @@ import type { Sample, TrackDescription } from '../media/sample.ts';
 import type { LiveFeed, LiveViewer } from './live-feed.ts';
 
 /** Payload bytes held for all cameras together. */
-export const heldBytesMax = 64 * 1024 * 1024;
+const heldBytesMax = 64 * 1024 * 1024;
 /** One camera holds at most this part of it, and this many samples: a stream without keyframes must not starve others. */
 const cameraShare = 1 / 4;
 const gopSamplesMax = 4096;
@@ -27,7 +27,7 @@ export interface LiveHubOptions {
 }
 
 /** What is known of a camera that is live here. */
-export interface LiveSnapshot {
+interface LiveSnapshot {
   readonly tracks: readonly TrackDescription[];
   /** capture time of the newest video sample */
   readonly lastFrameUs: number | undefined;
@@ -174,7 +174,7 @@ function sameStream(a: readonly TrackDescription[], b: readonly TrackDescription
 }
 
 /** The track whose keyframes begin a GOP. */
-export function isMainVideo(track: TrackDescription): boolean {
+function isMainVideo(track: TrackDescription): boolean {
   return track.kind === 'video' && track.rendition === 'main';
 }
 

@@ -14,7 +14,7 @@ import { type LiveStream, liveStream } from './live-fragments.ts';
 import { formatMs } from './time-query.ts';
 
 /** A message that waited longer than this for the network makes its viewer a slow one. */
-export const queuedMsMax = 1_000;
+const queuedMsMax = 1_000;
 /** So does this much unsent. */
 export const queuedBytesMax = 4 * 1024 * 1024;
 /** A viewer whose queue does not move for this long is gone. */
@@ -67,6 +67,12 @@ class LiveSocket implements LiveViewer {
   private done = false;
   private leave: (() => void) | undefined;
   private cancelCheck: (() => void) | undefined;
+  /** The oldest message has left; one function for all, for there are many messages. */
+  private readonly sent = (error?: Error | null): void => {
+    this.movedAtMs = this.options.clock.monotonicMs();
+    this.oldestQueuedAtMs = this.queuedAt.shift();
+    if (error !== undefined && error !== null) this.close();
+  };
 
   constructor(options: LiveSocketOptions) {
     this.options = options;
@@ -195,11 +201,7 @@ class LiveSocket implements LiveViewer {
       this.close();
       return;
     }
-    this.options.socket.send(data, (error) => {
-      this.movedAtMs = this.options.clock.monotonicMs();
-      this.oldestQueuedAtMs = this.queuedAt.shift();
-      if (error !== undefined && error !== null) this.close();
-    });
+    this.options.socket.send(data, this.sent);
   }
 
   private end(reason: string, code: number): void {

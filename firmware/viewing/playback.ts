@@ -9,7 +9,7 @@ import { Failure } from '../base/failure.ts';
 import { fragmentsInOrder } from './fragment-order.ts';
 import type { Holder } from './holders.ts';
 import { listAllRecordings, type MergedList } from './recordings.ts';
-import { Remuxer, type RemuxedChunk } from './remuxer.ts';
+import { type RemuxedChunk, Remuxer } from './remuxer.ts';
 import { formatMs, type TimeRange } from './time-query.ts';
 import { mergeRanges, subtractRanges } from './time-ranges.ts';
 

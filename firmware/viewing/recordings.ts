@@ -121,7 +121,7 @@ function compareText(a: string, b: string): number {
 }
 
 /** Path of a segment's file on any server. */
-export function segmentUrl(camera: string, server: string, name: string): string {
+function segmentUrl(camera: string, server: string, name: string): string {
   return `/api/cameras/${camera}/segments/${server}/${name}.mp4`;
 }
 

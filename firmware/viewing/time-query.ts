@@ -4,7 +4,7 @@
  * Invariant: a time that was accepted is a whole number of µs UTC within 0 … 2^53 (1970 to 2255), so nothing is ever
  * rounded or turns into NaN further on.
  */
-import { accept, reject, type Result } from '../base/result.ts';
+import { accept, type Result, reject } from '../base/result.ts';
 
 /** A half-open stretch of time, µs UTC. */
 export interface TimeRange {

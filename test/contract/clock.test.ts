@@ -8,7 +8,7 @@ import { VirtualClock } from '../support/virtual-clock.ts';
 interface Subject {
   readonly clock: Clock;
   /** Lets time pass until the promise settles. */
-  until<T>(promise: Promise<T>): Promise<T>;
+  readonly until: <T>(promise: Promise<T>) => Promise<T>;
 }
 
 function realSubject(): Subject {

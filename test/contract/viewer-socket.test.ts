@@ -37,7 +37,9 @@ async function webSocketSubject(): Promise<Subject> {
   const viewer = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`);
   const received: (string | number)[] = [];
   viewer.on('error', () => undefined);
-  viewer.on('message', (data: Buffer, isBinary: boolean) => received.push(isBinary ? data.length : data.toString()));
+  viewer.on('message', (data: Buffer, isBinary: boolean) =>
+    received.push(isBinary ? data.length : data.toString()),
+  );
   const [socket] = (await once(server, 'connection')) as [WebSocket];
   await once(viewer, 'open');
   return {

@@ -26,8 +26,8 @@ async function raw(port: number, bytes: string): Promise<string> {
   socket.write(bytes);
   let text = '';
   socket.setEncoding('latin1');
-  socket.on('data', (chunk) => {
-    text += chunk;
+  socket.on('data', (chunk: Buffer | string) => {
+    text += chunk.toString();
   });
   await once(socket, 'close');
   return text;
@@ -49,7 +49,10 @@ describe('hostile requests', () => {
   ] as const) {
     test(`${what} in the path`, async () => {
       const { http, errors } = site.server('a');
-      const answer = await raw(http.port, `GET ${target} HTTP/1.1\r\nhost: ${host()}\r\nconnection: close\r\n\r\n`);
+      const answer = await raw(
+        http.port,
+        `GET ${target} HTTP/1.1\r\nhost: ${host()}\r\nconnection: close\r\n\r\n`,
+      );
       assert.match(answer, new RegExp(`^HTTP/1\\.1 ${status} `));
       if (status >= 400) assert.match(answer, /"error":".*"advice":"/);
       assert.deepEqual(errors, []);
@@ -75,7 +78,10 @@ describe('hostile requests', () => {
   for (const name of ['localhost', '127.0.0.1', '[::1]', 'LOCALHOST']) {
     test(`${name} is a name of a loopback server`, async () => {
       const { port } = site.server('a').http;
-      const answer = await raw(port, `GET /api/site HTTP/1.1\r\nhost: ${name}:${port}\r\nconnection: close\r\n\r\n`);
+      const answer = await raw(
+        port,
+        `GET /api/site HTTP/1.1\r\nhost: ${name}:${port}\r\nconnection: close\r\n\r\n`,
+      );
       assert.match(answer, /^HTTP\/1\.1 200 /);
     });
   }
@@ -90,7 +96,12 @@ describe('hostile requests', () => {
 
   test('an upgrade to something else than WebSocket is refused', async () => {
     const { port } = site.server('a').http;
-    const lines = ['GET /api/cameras/x/live HTTP/1.1', `host: ${host()}`, 'connection: upgrade', 'upgrade: h2c'];
+    const lines = [
+      'GET /api/cameras/x/live HTTP/1.1',
+      `host: ${host()}`,
+      'connection: upgrade',
+      'upgrade: h2c',
+    ];
     assert.match(await raw(port, `${lines.join('\r\n')}\r\n\r\n`), /^HTTP\/1\.1 400 /);
   });
 });
@@ -102,7 +113,12 @@ const refuseAll: Viewing = {
 
 function open(options: { host?: string; port?: number; signal?: AbortSignal } = {}): Promise<HttpServer> {
   const { signal = new AbortController().signal } = options;
-  return openHttpServer({ viewing: refuseAll, host: options.host ?? '127.0.0.1', port: options.port ?? 0, signal });
+  return openHttpServer({
+    viewing: refuseAll,
+    host: options.host ?? '127.0.0.1',
+    port: options.port ?? 0,
+    signal,
+  });
 }
 
 describe('the listener', () => {
@@ -116,7 +132,10 @@ describe('the listener', () => {
   });
 
   test('an address that this machine lacks is a Failure too', async () => {
-    await assert.rejects(open({ host: '192.0.2.1' }), (thrown) => thrown instanceof Failure && thrown.code === 'CONFIG_INVALID');
+    await assert.rejects(
+      open({ host: '192.0.2.1' }),
+      (thrown) => thrown instanceof Failure && thrown.code === 'CONFIG_INVALID',
+    );
   });
 
   test('closing ends idle and half-open connections, and is told', async () => {
@@ -143,15 +162,26 @@ describe('the listener', () => {
 
 describe('asking another server', () => {
   /** A client of the site, or of a stranger's. */
-  async function client(options: { as?: string; stranger?: boolean; port?: number }): Promise<ReturnType<typeof createPeerClient>> {
+  async function client(options: {
+    as?: string;
+    stranger?: boolean;
+    port?: number;
+  }): Promise<ReturnType<typeof createPeerClient>> {
     const authority = options.stranger ? await createSiteAuthority('demo') : site.authority;
-    const unit = await issueUnitCertificate(authority, { unit: options.as ?? 'c', role: 'server', cameras: [] });
+    const unit = await issueUnitCertificate(authority, {
+      unit: options.as ?? 'c',
+      role: 'server',
+      cameras: [],
+    });
     return createPeerClient({
       ca: authority.certificate,
       cert: unit.certificate,
       key: unit.key,
       identify: (name) => peerIdentity(name, 'demo'),
-      resolve: (server) => (server === 'nowhere' ? undefined : { host: '127.0.0.1', port: options.port ?? site.server('b').links.port }),
+      resolve: (server) =>
+        server === 'nowhere'
+          ? undefined
+          : { host: '127.0.0.1', port: options.port ?? site.server('b').links.port },
     });
   }
 
@@ -172,7 +202,10 @@ describe('asking another server', () => {
 
   test('one server is not taken for another', async () => {
     using peers = await client({});
-    await assert.rejects(peers.get('a', '/api/site', { timeoutMs: 2000 }), unreachable(/server b answered instead/));
+    await assert.rejects(
+      peers.get('a', '/api/site', { timeoutMs: 2000 }),
+      unreachable(/server b answered instead/),
+    );
     const socket = peers.webSocket('a', '/api/cameras/x/live');
     const [error] = (await once(socket, 'error')) as [Error];
     assert.match(error.message, /server b answered instead/);
@@ -192,7 +225,9 @@ describe('asking another server', () => {
 
   test('a server that says nothing fails in time', async () => {
     const sockets = new Set<net.Socket>();
-    const silent = net.createServer((socket) => void sockets.add(socket.on('error', () => undefined))).listen(0, '127.0.0.1');
+    const silent = net
+      .createServer((socket) => void sockets.add(socket.on('error', () => undefined)))
+      .listen(0, '127.0.0.1');
     await once(silent, 'listening');
     try {
       using peers = await client({ port: (silent.address() as net.AddressInfo).port });

@@ -78,8 +78,8 @@ export interface VideoFacts {
 }
 
 /** Reads a video element; rejects when there is none. */
-export async function readVideo(page: Page, selector: string): Promise<VideoFacts> {
-  return await page.evaluate<VideoFacts>(`(() => {
+export function readVideo(page: Page, selector: string): Promise<VideoFacts> {
+  return page.evaluate<VideoFacts>(`(() => {
     const video = document.querySelector(${JSON.stringify(selector)});
     const { buffered, currentTime, dataset } = video;
     return {

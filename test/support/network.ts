@@ -10,7 +10,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type DemoUnit, prepareDemo } from '../../firmware/cli/demo-site.ts';
 import { UnitProcess } from '../../firmware/cli/unit-process.ts';
-import type { CamerasAnswer, RecordingsAnswer, SiteAnswer, StatusAnswer } from '../../firmware/viewing/api.ts';
+import type {
+  CamerasAnswer,
+  RecordingsAnswer,
+  SiteAnswer,
+  StatusAnswer,
+} from '../../firmware/viewing/api.ts';
 
 /** The program under test. */
 export const bundle = join(import.meta.dirname, '..', '..', 'dist', 'starling.mjs');
@@ -128,7 +133,9 @@ export async function untilUp(network: TestNetwork, servers: number, cameras: nu
     });
     await until(`ss-${number} sees ${cameras} cameras live`, async () => {
       const list = await getCameras(url);
-      return list.filter(({ state, lastFrameAt }) => state === 'online' && lastFrameAt !== null).length === cameras;
+      return (
+        list.filter(({ state, lastFrameAt }) => state === 'online' && lastFrameAt !== null).length === cameras
+      );
     });
   }
 }

@@ -10,6 +10,7 @@ import { promisify } from 'node:util';
 import { boxAt, readInit } from '../../firmware/viewing/web/fmp4-boxes.ts';
 
 const ffmpeg = 'ffmpeg';
+const quiet = ['-v', 'error', '-nostdin'];
 export const frameRate = 15;
 export const pictureSize = '640x360';
 /** Side of a painted square, in pixels of the 640 × 360 picture. */
@@ -52,16 +53,12 @@ export async function makeRecording(plan: RecordingPlan): Promise<Buffer> {
     '-f',
     'mp4',
   ];
+  const pictures = ['-f', 'lavfi', '-i', picture];
+  const sound = ['-f', 'lavfi', '-i', `sine=frequency=440:sample_rate=48000:${length}`];
+  const painted = ['-vf', [ground, ...squares, clock].join(','), ...encoder('ultrafast')];
   const { stdout } = await promisify(execFile)(
     ffmpeg,
-    [
-      ...['-v', 'error', '-nostdin', '-f', 'lavfi', '-i', picture],
-      ...['-f', 'lavfi', '-i', `sine=frequency=440:sample_rate=48000:${length}`],
-      ...['-vf', [ground, ...squares, clock].join(',')],
-      ...encoder('ultrafast'),
-      ...aac,
-      ...['-shortest', ...movie, 'pipe:1'],
-    ],
+    [...quiet, ...pictures, ...sound, ...painted, ...aac, '-shortest', ...movie, 'pipe:1'],
     { encoding: 'buffer', maxBuffer: 64 * 1024 * 1024 },
   );
   return shiftTimes(stdout, stdout, plan.clockSeconds);
@@ -83,21 +80,21 @@ export interface LivePlan {
 
 /** A camera that films in real time until it is killed. */
 export function filmLive(plan: LivePlan, onPart: (part: LivePart) => void): ChildProcess {
+  const pictures = ['-re', '-f', 'lavfi', '-i', plan.picture];
   const sound = ['-re', '-f', 'lavfi', '-i', 'sine=frequency=330:sample_rate=48000'];
-  const movie = ['-movflags', 'empty_moov+default_base_moof+frag_every_frame', '-flush_packets', '1'];
-  const child = spawn(
-    ffmpeg,
-    [
-      ...['-v', 'error', '-nostdin', '-re', '-f', 'lavfi', '-i', plan.picture],
-      ...(plan.audio ? sound : []),
-      ...['-vf', `drawtext=text='%{localtime}':${text}`],
-      ...encoder(plan.preset),
-      ...(plan.audio ? aac : []),
-      ...movie,
-      ...['-f', 'mp4', 'pipe:1'],
-    ],
-    { stdio: ['ignore', 'pipe', 'inherit'] },
-  );
+  const painted = ['-vf', `drawtext=text='%{localtime}':${text}`, ...encoder(plan.preset)];
+  const movie = [
+    '-movflags',
+    'empty_moov+default_base_moof+frag_every_frame',
+    '-flush_packets',
+    '1',
+    '-f',
+    'mp4',
+  ];
+  const [inputs, sounds] = plan.audio ? [[...pictures, ...sound], aac] : [pictures, []];
+  const child = spawn(ffmpeg, [...quiet, ...inputs, ...painted, ...sounds, ...movie, 'pipe:1'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   let rest: Buffer = Buffer.alloc(0);
   let init: Buffer = Buffer.alloc(0);
   child.stdout?.on('data', (data: Buffer) => {

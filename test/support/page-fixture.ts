@@ -2,33 +2,19 @@
  * A stand-in for the server, for tests of the page alone: it serves the bundled page under a strict policy and answers
  * the API with real video. Live fragments carry one frame each on a clock that began days ago, as a camera's does.
  *
- * Recordings: `gate` has three segments on two servers with a gap, `yard` a whole day, `stairs` a segment that is
- * still being written. Faults on command: a camera stops or restarts, sockets drop, the whole server goes away.
+ * Faults on command: a camera stops or restarts, sockets drop, the whole server goes away.
  */
 import type { ChildProcess } from 'node:child_process';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { build } from 'esbuild';
 import { type WebSocket, WebSocketServer } from 'ws';
-import type {
-  CameraAnswer,
-  LiveMessage,
-  RecordingsAnswer,
-  SegmentAnswer,
-  SiteAnswer,
-} from '../../firmware/viewing/api.ts';
+import type { CameraAnswer, LiveMessage, SiteAnswer } from '../../firmware/viewing/api.ts';
 import { readInit } from '../../firmware/viewing/web/fmp4-boxes.ts';
-import {
-  filmLive,
-  fragmentEnds,
-  frameRate,
-  type LivePart,
-  makeRecording,
-  pictureSize,
-} from './page-fixture-video.ts';
+import { makePageArchive, type PageArchive } from './page-fixture-archive.ts';
+import { filmLive, frameRate, type LivePart, pictureSize } from './page-fixture-video.ts';
 
 const cameraClockSeconds = 432_000.125;
-const segmentsMax = 1_000;
 const policy = [
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self' blob:",
   "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -55,43 +41,28 @@ interface Viewer {
   needsKeyframe: boolean;
 }
 
-/** What a test may count on of the recordings of `gate`, ms UTC. */
-export interface RecordedFacts {
-  /** start of the first segment, on `north` */
-  readonly fromMs: number;
-  /** its end */
-  readonly gapFromMs: number;
-  /** start of the second segment, on `south` */
-  readonly gapToMs: number;
-  /** start of the third, without a break */
-  readonly thirdFromMs: number;
-  readonly toMs: number;
-}
-
 /** See the top of this file; made by `openPageFixture`. */
 export class PageFixture implements AsyncDisposable {
   /** what GET /api/cameras says */
   listed: CameraAnswer[] = [];
   /** the API answers 503 */
   refusing = false;
+  /** live sockets opened so far */
+  connections = 0;
   /** bytes of segments sent so far */
   segmentBytesSent = 0;
-  /** ms UTC when the segment of `stairs` that is being written was begun */
-  openSinceMs = 0;
-  readonly facts: RecordedFacts;
+  readonly archive: PageArchive;
   private readonly site: SiteAnswer;
   private readonly cameras = new Map<string, LiveCamera>();
   private readonly listeners = new Set<ChildProcess>();
-  private readonly files: ReadonlyMap<string, Buffer>;
   private readonly assets: ReadonlyMap<string, string>;
   private readonly sockets = new WebSocketServer({ noServer: true, perMessageDeflate: false });
   private server: Server | undefined;
   private port = 0;
 
-  constructor(assets: ReadonlyMap<string, string>, files: ReadonlyMap<string, Buffer>, facts: RecordedFacts) {
+  constructor(assets: ReadonlyMap<string, string>, archive: PageArchive) {
     this.assets = assets;
-    this.files = files;
-    this.facts = facts;
+    this.archive = archive;
     const page = (port: number) => `http://127.0.0.1:${port}`;
     this.site = {
       site: 'harbour',
@@ -112,11 +83,6 @@ export class PageFixture implements AsyncDisposable {
   /** Of the page's script, as it is served. */
   get script(): string {
     return this.assets.get('/assets/page.js') ?? '';
-  }
-
-  /** Bytes of the first segment of `gate`. */
-  get firstSegmentBytes(): number {
-    return this.files.get('a')?.length ?? 0;
   }
 
   /** Starts a camera; `picture` is an ffmpeg source. */
@@ -230,6 +196,7 @@ export class PageFixture implements AsyncDisposable {
   private view(socket: WebSocket, request: IncomingMessage): void {
     const url = new URL(request.url ?? '', this.url);
     const camera = this.camera(url.pathname.split('/')[3] ?? '');
+    this.connections += 1;
     if (url.searchParams.get('audio') === '1') {
       const { id, picture } = camera;
       const plan = { picture, audio: true, clockSeconds: cameraClockSeconds, preset: 'ultrafast' };
@@ -276,113 +243,21 @@ export class PageFixture implements AsyncDisposable {
     } else if (url.pathname === '/api/cameras') {
       sendJson(response, 200, { cameras: this.listed, unreachable: ['west'] });
     } else if (parts[4] === 'recordings') {
-      sendJson(response, 200, this.recordings(parts[3] ?? '', url));
+      sendJson(response, 200, this.archive.recordings(parts[3] ?? '', url.searchParams));
     } else if (parts[4] === 'segments') {
-      this.segmentBytesSent += sendRange(request, response, this.file(url.pathname));
+      this.segmentBytesSent += sendRange(request, response, this.archive.file(url.pathname));
     } else if (parts[4] === 'video.mp4') {
-      sendRange(request, response, this.files.get('a'));
+      sendRange(request, response, this.archive.files.get('a'));
     } else {
       sendJson(response, 404, { error: 'There is no such page.', advice: '' });
     }
-  }
-
-  /** A segment's name ends in the letter of its file; `o` is the one that is being written. */
-  private file(path: string): Buffer | undefined {
-    const letter = /-(\w)\.mp4$/.exec(path)?.[1] ?? '';
-    return letter === 'o' ? this.openFile() : this.files.get(letter);
-  }
-
-  private openFile(): Buffer {
-    const whole = this.files.get('a') ?? Buffer.alloc(0);
-    const ends = fragmentEnds(whole);
-    const written = Math.floor((Date.now() - this.openSinceMs) / 1000);
-    return whole.subarray(0, ends[Math.min(written, ends.length) - 1] ?? 0);
-  }
-
-  private recordings(camera: string, url: URL): RecordingsAnswer {
-    const [from, to] = [url.searchParams.get('from') ?? '', url.searchParams.get('to') ?? ''];
-    const all = this.segmentsOf(camera);
-    const reason = camera === 'gate' ? 'server-unreachable' : 'camera-off';
-    const gaps = all.flatMap((segment, place) => {
-      const next = all[place + 1];
-      const gapless = next === undefined || next.from <= segment.to;
-      return gapless ? [] : [{ from: segment.to, to: next.from, reason }];
-    });
-    const overlaps = (one: { from: string; to: string }) => one.from < to && one.to > from;
-    const segments = all.filter(overlaps);
-    return {
-      camera,
-      segments: segments.slice(0, segmentsMax),
-      gaps: gaps.filter(overlaps),
-      unreachable: ['west'],
-      truncated: segments.length > segmentsMax,
-    };
-  }
-
-  private segmentsOf(camera: string): SegmentAnswer[] {
-    const { fromMs, gapFromMs, gapToMs, thirdFromMs, toMs } = this.facts;
-    const now = Date.now();
-    if (camera === 'gate') {
-      return [
-        this.segment(camera, { server: 'north', fromMs, toMs: gapFromMs, file: 'a' }),
-        this.segment(camera, { server: 'south', fromMs: gapToMs, toMs: thirdFromMs, file: 'b' }),
-        this.segment(camera, { server: 'south', fromMs: thirdFromMs, toMs, file: 'c' }),
-      ];
-    }
-    if (camera === 'stairs') {
-      const writtenMs = now - ((now - this.openSinceMs) % 1_000);
-      if (writtenMs - this.openSinceMs < 1_000 || this.openSinceMs === 0) return [];
-      return [
-        this.segment(camera, { server: 'south', fromMs: this.openSinceMs, toMs: writtenMs, file: 'o' }),
-      ];
-    }
-    const firstMs = now - (now % 60_000) - 23 * 3_600_000;
-    const minutes = Array.from({ length: 23 * 60 }, (_, minute) => minute);
-    return minutes
-      .filter((minute) => minute < 610 || minute > 655)
-      .map((minute) => {
-        const server = minute < 400 || minute >= 900 ? 'north' : 'south';
-        const startMs = firstMs + minute * 60_000;
-        return this.segment(camera, { server, fromMs: startMs, toMs: startMs + 60_000, file: 'a' });
-      });
-  }
-
-  private segment(
-    camera: string,
-    at: { server: string; fromMs: number; toMs: number; file: string },
-  ): SegmentAnswer {
-    const [from, to] = [new Date(at.fromMs).toISOString(), new Date(at.toMs).toISOString()];
-    const name = `${from.slice(0, 10)}/${from.slice(11, 23).replaceAll(':', '')}Z-1-${at.file}`;
-    return {
-      server: at.server,
-      name,
-      from,
-      to,
-      bytes: (at.file === 'o' ? this.openFile() : this.files.get(at.file))?.length ?? 0,
-      captureId: `boot.${at.file === 'a' ? 1 : 2}`,
-      epoch: 1,
-      open: at.file === 'o',
-      url: `/api/cameras/${camera}/segments/${at.server}/${name}.mp4`,
-    };
   }
 }
 
 /** Bundles the page, makes the recordings, starts the cameras `gate`, `stairs` and `yard`, and listens. */
 export async function openPageFixture(): Promise<PageFixture> {
-  const begun = Date.now() - 2 * 3_600_000;
-  const fromMs = begun - (begun % 1_000);
-  const at = (seconds: number) => fromMs + seconds * 1_000;
-  const facts = { fromMs, gapFromMs: at(40), gapToMs: at(65), thirdFromMs: at(75), toMs: at(85) };
-  const make = (number: number, from: number, seconds: number) =>
-    makeRecording({ number, seconds, fromMs: at(from), clockSeconds: cameraClockSeconds + from });
-  const [assets, a, b, c] = await Promise.all([
-    bundlePage(),
-    make(1, 0, 40),
-    make(2, 65, 10),
-    make(3, 75, 10),
-  ]);
-  const files = new Map(Object.entries({ a, b, c }));
-  const fixture = new PageFixture(assets, files, facts);
+  const [assets, archive] = await Promise.all([bundlePage(), makePageArchive(cameraClockSeconds)]);
+  const fixture = new PageFixture(assets, archive);
   const source = `size=${pictureSize}:rate=${frameRate}`;
   fixture.addCamera('gate', 'north', `testsrc2=${source}`);
   fixture.addCamera('stairs', 'south', `mandelbrot=${source}`);

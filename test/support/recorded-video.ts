@@ -1,6 +1,7 @@
 /** What is in a recorded file, by ffprobe and ffmpeg: packets, and what the test picture and its sound say. */
 import assert from 'node:assert';
-import { flashArea, readTestBar } from '../../firmware/capture/test-picture.ts';
+import { readTestBar } from '../../firmware/capture/test-bar.ts';
+import { flashArea } from '../../firmware/capture/test-picture.ts';
 import { run } from './gst.ts';
 
 /** A packet's presentation time and duration, s, in file order. */

@@ -181,7 +181,8 @@ export class ViewingSite implements AsyncDisposable {
   }
 }
 
-function statusOf(server: string): StatusAnswer {
+/** A status with nothing to tell. */
+export function statusOf(server: string): StatusAnswer {
   return {
     server,
     version: '0.0.0-test',

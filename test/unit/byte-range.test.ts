@@ -28,7 +28,8 @@ for (const [range, choice] of [
   [undefined, 'whole'],
 ] as const) {
   test(`${range} is ${typeof choice === 'string' ? choice : choice.join(' to ')}`, () => {
-    const expected = typeof choice === 'string' ? { kind: choice } : { kind: 'part', start: choice[0], end: choice[1] };
+    const expected =
+      typeof choice === 'string' ? { kind: choice } : { kind: 'part', start: choice[0], end: choice[1] };
     assert.deepEqual(choose(range), expected);
   });
 }

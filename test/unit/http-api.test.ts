@@ -7,6 +7,7 @@ import type { ErrorAnswer, SiteAnswer } from '../../firmware/viewing/api.ts';
 import { createViewing, fileName, type Viewing } from '../../firmware/viewing/http-api.ts';
 import { createLiveHub, type LiveHub, viewersPerCameraMax } from '../../firmware/viewing/live-hub.ts';
 import { videoTrack } from '../support/media-samples.ts';
+import { statusOf } from '../support/viewing-site.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 
 /** Nothing was ever recorded. */
@@ -28,9 +29,21 @@ interface Scene {
 function scene(archive: Archive = emptyArchive): Scene {
   const errors: unknown[] = [];
   const live = createLiveHub({ onWatched: () => undefined });
-  const camera = (id: string, manager: string) => ({ id, unit: id, manager, epoch: 1, state: 'online' as const });
+  const camera = (id: string, manager: string) => ({
+    id,
+    unit: id,
+    manager,
+    epoch: 1,
+    state: 'online' as const,
+  });
   const server = (id: string, state: 'self' | 'reachable' | 'unreachable') => {
-    return { id, state, hops: state === 'unreachable' ? undefined : 1, pageUrl: `http://${id}/`, cameras: [] };
+    return {
+      id,
+      state,
+      hops: state === 'unreachable' ? undefined : 1,
+      pageUrl: `http://${id}/`,
+      cameras: [],
+    };
   };
   const viewing = createViewing({
     version: '1.2.3',
@@ -47,10 +60,7 @@ function scene(archive: Archive = emptyArchive): Scene {
       webSocket: () => assert.fail('another server was asked'),
     },
     clock: new VirtualClock(),
-    status: () => ({
-      ...{ server: 's1', version: '1.2.3', startedAt: '2026-11-22T12:00:00.000Z', uptimeSeconds: 0 },
-      ...{ cpuSeconds: 0, residentBytes: 0, recordedBytes: 0, refused: {}, cameras: [] },
-    }),
+    status: () => statusOf('s1'),
     assets: { script: 'let a = 1;', style: 'a{}' },
     onError: (thrown) => errors.push(thrown),
   });
@@ -119,7 +129,7 @@ for (const [path, status] of [
   [`/api/cameras/here/segments/s1/${name}.exe`, 400],
   [`/api/cameras/here/segments/s1/${name}`, 400],
   ['/api/cameras/here/segments/s1/2026-11-22/..%2f..%2fetc%2fpasswd.mp4', 400],
-  ['/api/cameras/here/segments/s1/..%2f..%2f../etc.mp4', 404],
+  ['/api/cameras/here/segments/s1/..%2f..%2f../etc.mp4', 400],
   ['/api/cameras/here/segments/s1/2026-11-22/123000.123Z-1-5%00.mp4', 400],
   [`/api/cameras/here/segments/__proto__/${name}.mp4`, 400],
   [`/api/cameras/here/segments/nobody/${name}.mp4`, 404],
@@ -149,7 +159,21 @@ test('a request with a body is refused', async () => {
 test('whatever path is asked for, the answer is none of a bug', async () => {
   const { viewing, errors } = scene();
   const piece = fc.oneof(
-    fc.constantFrom('api', 'cameras', 'here', 'segments', 's1', 'recordings', 'video.mp4', '..', '%2e', '%00', '%2f', '%', '?from=1'),
+    fc.constantFrom(
+      'api',
+      'cameras',
+      'here',
+      'segments',
+      's1',
+      'recordings',
+      'video.mp4',
+      '..',
+      '%2e',
+      '%00',
+      '%2f',
+      '%',
+      '?from=1',
+    ),
     fc.webFragments({ size: 'small' }),
   );
   await fc.assert(
@@ -171,7 +195,10 @@ test('a bug is reported, and its message stays inside', async () => {
       throw new TypeError('secret');
     },
   });
-  const answer = await assertRefusal(await ask(viewing, '/api/cameras/here/recordings', { headers: own }), 500);
+  const answer = await assertRefusal(
+    await ask(viewing, '/api/cameras/here/recordings', { headers: own }),
+    500,
+  );
   assert.doesNotMatch(JSON.stringify(answer), /secret/);
   assert.equal(errors.length, 1);
 });
@@ -181,11 +208,17 @@ test('every answer carries the security headers, and data is not stored', async 
   for (const path of ['/', '/page.js', '/api/site', '/nothing']) {
     const { headers } = await ask(viewing, path);
     const policy = headers.get('content-security-policy') ?? '';
-    assert.match(policy, /default-src 'none'.*script-src 'self'.*media-src 'self' blob:.*connect-src 'self' ws:/);
+    assert.match(
+      policy,
+      /default-src 'none'.*script-src 'self'.*media-src 'self' blob:.*connect-src 'self' ws:/,
+    );
     assert.doesNotMatch(policy, /unsafe/);
     assert.equal(headers.get('x-content-type-options'), 'nosniff');
     assert.equal(headers.get('x-frame-options'), 'DENY');
-    assert.match(headers.get('cache-control') ?? '', path.startsWith('/api') || path === '/nothing' ? /no-store/ : /no-cache/);
+    assert.match(
+      headers.get('cache-control') ?? '',
+      path.startsWith('/api') || path === '/nothing' ? /no-store/ : /no-cache/,
+    );
   }
 });
 
@@ -265,5 +298,8 @@ test('a WebSocket to a live camera is admitted until it has its most viewers', (
 
 test('a file is named after camera, start and length', () => {
   const fromUs = Date.parse('2026-11-22T12:34:56.789Z') * 1000;
-  assert.equal(fileName('door', { fromUs, toUs: fromUs + 605_000_001 }), 'door_2026-11-22T12-34-56Z_10m6s.mp4');
+  assert.equal(
+    fileName('door', { fromUs, toUs: fromUs + 605_000_001 }),
+    'door_2026-11-22T12-34-56Z_10m6s.mp4',
+  );
 });

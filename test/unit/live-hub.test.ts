@@ -30,7 +30,13 @@ function open(options: { heldBytesMax?: number } = {}): { hub: LiveHub; watched:
   return { hub, watched };
 }
 
-function publish(hub: LiveHub, from: number, to: number, options: { gop?: number; bytes?: number } = {}, id = camera): void {
+function publish(
+  hub: LiveHub,
+  from: number,
+  to: number,
+  options: { gop?: number; bytes?: number } = {},
+  id = camera,
+): void {
   for (let i = from; i < to; i++) hub.publishSample(id, 1, frame(i, options), i * 100_000);
 }
 
@@ -124,7 +130,8 @@ test('new tracks reach viewers, who then wait for a keyframe; the same tracks ag
 test('at most 256 viewers watch one camera', () => {
   const { hub } = open();
   hub.publishTracks(camera, [videoTrack()]);
-  for (let i = 0; i < viewersPerCameraMax; i++) assert.notEqual(hub.subscribe(camera, new Notes()), undefined);
+  for (let i = 0; i < viewersPerCameraMax; i++)
+    assert.notEqual(hub.subscribe(camera, new Notes()), undefined);
   assert.equal(hub.subscribe(camera, new Notes()), undefined);
 });
 

@@ -2,8 +2,13 @@
 import assert from 'node:assert/strict';
 import { EventEmitter } from 'node:events';
 import { test } from 'node:test';
+import {
+  type ManagerSocket,
+  relayedBytesMax,
+  relayLive,
+  silenceMs,
+} from '../../firmware/viewing/live-relay.ts';
 import { noProgressMs } from '../../firmware/viewing/live-socket.ts';
-import { type ManagerSocket, relayedBytesMax, relayLive, silenceMs } from '../../firmware/viewing/live-relay.ts';
 import { QueueSocket } from '../support/viewer-sockets.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 

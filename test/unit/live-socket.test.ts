@@ -3,7 +3,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { LiveMessage } from '../../firmware/viewing/api.ts';
 import { createLiveHub, type LiveHub } from '../../firmware/viewing/live-hub.ts';
-import { noProgressMs, queuedBytesMax, serveLive, stalledAfterMs } from '../../firmware/viewing/live-socket.ts';
+import {
+  noProgressMs,
+  queuedBytesMax,
+  serveLive,
+  stalledAfterMs,
+} from '../../firmware/viewing/live-socket.ts';
 import { audioTrack, frame, videoTrack } from '../support/media-samples.ts';
 import { QueueSocket } from '../support/viewer-sockets.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
@@ -15,8 +20,8 @@ interface Scene {
   readonly hub: LiveHub;
   readonly socket: QueueSocket;
   /** Frames [from, to) at 10 frames/s, each at its time. */
-  play(from: number, to: number, options?: { bytes?: number }): void;
-  watch(options?: { audio?: boolean; socket?: QueueSocket }): () => void;
+  readonly play: (from: number, to: number, options?: { bytes?: number }) => void;
+  readonly watch: (options?: { audio?: boolean; socket?: QueueSocket }) => () => void;
 }
 
 function scene(): Scene {
@@ -91,7 +96,7 @@ test('the numbers of the fragments rise, also for one who comes in the middle', 
   const numbers = socket.delivered
     .filter((data) => typeof data !== 'string')
     .slice(1)
-    .map((data) => Buffer.from(data as Uint8Array).readUInt32BE(20));
+    .map((data) => Buffer.from(data).readUInt32BE(20));
   assert.equal(numbers.length, 12);
   for (const [place, number] of numbers.entries()) assert(place === 0 || number > (numbers[place - 1] ?? 0));
 });
@@ -181,7 +186,11 @@ test('two seconds without a frame are a stall, told again while it lasts, and ov
   clock.advance(stalledAfterMs - 1);
   assert.equal(socket.delivered.length, before);
   clock.advance(1);
-  assert.deepEqual(JSON.parse(String(socket.delivered[before])), { type: 'state', state: 'stalled', lastFrameAt });
+  assert.deepEqual(JSON.parse(String(socket.delivered[before])), {
+    type: 'state',
+    state: 'stalled',
+    lastFrameAt,
+  });
   clock.advance(4_000);
   assert.deepEqual(socket.words.slice(before), ['stalled', 'stalled', 'stalled']);
   play(3, 5);

@@ -9,11 +9,24 @@ import { listAllRecordings, listRecordings, mergeLists } from '../../firmware/vi
 
 function segment(second: number, length = 60): SegmentListing {
   const [fromUs, toUs] = [second * 1e6, (second + length) * 1e6];
-  return { camera: 'door', name: `s${second}`, fromUs, toUs, bytes: 1, captureId: 'c', epoch: 1, open: false };
+  return {
+    camera: 'door',
+    name: `s${second}`,
+    fromUs,
+    toUs,
+    bytes: 1,
+    captureId: 'c',
+    epoch: 1,
+    open: false,
+  };
 }
 
 function list(seconds: number[], options: { truncated?: boolean; gaps?: Gap[] } = {}): HolderList {
-  return { segments: seconds.map((second) => segment(second)), gaps: options.gaps ?? [], truncated: options.truncated ?? false };
+  return {
+    segments: seconds.map((second) => segment(second)),
+    gaps: options.gaps ?? [],
+    truncated: options.truncated ?? false,
+  };
 }
 
 const names = (merged: { segments: readonly { server: string; name: string }[] }): string =>
@@ -60,7 +73,9 @@ function holder(server: string, seconds: number[], fail?: () => Error): Holder {
     server,
     list: async (_camera, { fromUs, toUs }) => {
       if (fail !== undefined) throw fail();
-      const found = seconds.map((second) => segment(second)).filter((s) => s.toUs > fromUs && s.fromUs < toUs);
+      const found = seconds
+        .map((second) => segment(second))
+        .filter((s) => s.toUs > fromUs && s.fromUs < toUs);
       return { segments: found.slice(0, 3), gaps: [], truncated: found.length > 3 };
     },
     detail: refuse,
@@ -78,12 +93,21 @@ test('a holder that fails is named with those known not to answer, and the other
 
 test('a bug in a holder is not taken for an absence', async () => {
   const holders = [holder('b', [], () => new TypeError('bug'))];
-  await assert.rejects(listRecordings('door', { fromUs: 0, toUs: 1e9 }, { holders, unreachable: [] }), TypeError);
+  await assert.rejects(
+    listRecordings('door', { fromUs: 0, toUs: 1e9 }, { holders, unreachable: [] }),
+    TypeError,
+  );
 });
 
 test('a long list is read page by page to its end, each segment once', async () => {
   const seconds = Array.from({ length: 20 }, (_, i) => i * 60);
-  const holders = [holder('a', seconds), holder('b', seconds.map((second) => second + 10))];
+  const holders = [
+    holder('a', seconds),
+    holder(
+      'b',
+      seconds.map((second) => second + 10),
+    ),
+  ];
   const all = await listAllRecordings('door', { fromUs: 0, toUs: 1e12 }, { holders, unreachable: [] });
   assert.equal(all.segments.length, 40);
   assert.equal(new Set(names(all).split(' ')).size, 40);

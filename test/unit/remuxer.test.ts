@@ -18,7 +18,13 @@ interface Source {
   audio?: readonly Sample[];
 }
 
-function source({ tracks = [videoTrack()], captureId = 'boot-1.1', offsetUs = noonUs, video = [], audio = [] }: Source): OrderedFragment {
+function source({
+  tracks = [videoTrack()],
+  captureId = 'boot-1.1',
+  offsetUs = noonUs,
+  video = [],
+  audio = [],
+}: Source): OrderedFragment {
   const mapping = { offsetUs, uncertaintyUs: 0 };
   const batches = [
     { trackId: 1, samples: [...video] },
@@ -29,7 +35,8 @@ function source({ tracks = [videoTrack()], captureId = 'boot-1.1', offsetUs = no
   return { tracks, captureId, listing, parsed: { batches, captureId, mapping } };
 }
 
-const frames = (from: number, to: number): Sample[] => Array.from({ length: to - from }, (_, i) => frame(from + i));
+const frames = (from: number, to: number): Sample[] =>
+  Array.from({ length: to - from }, (_, i) => frame(from + i));
 
 /** Adds sources one after another and lists file time in 0.1 s and sequence of the video. */
 function play(remuxer: Remuxer, sources: Source[]): string {
@@ -44,7 +51,8 @@ function play(remuxer: Remuxer, sources: Source[]): string {
     const parsed = parseFragment(step.bytes.subarray(init.ok ? init.value.initBytes : 0));
     assert(parsed.ok, parsed.ok ? '' : parsed.reason);
     for (const { trackId, samples } of parsed.value.batches) {
-      for (const { sequence, ptsUs } of samples) written.push(`${trackId === 1 ? '' : 'a'}${sequence}@${ptsUs / 1e5}`);
+      for (const { sequence, ptsUs } of samples)
+        written.push(`${trackId === 1 ? '' : 'a'}${sequence}@${ptsUs / 1e5}`);
     }
   }
   return written.join(' ');
@@ -58,7 +66,12 @@ test('the file begins at 0 with the init segment, at the first keyframe', () => 
 
 test('what two holders have is written once, and a hole of one is filled by the other', () => {
   const remuxer = new Remuxer(endOfTime);
-  const sources = [{ video: frames(0, 4) }, { video: frames(2, 7) }, { video: frames(3, 5) }, { video: frames(6, 9) }];
+  const sources = [
+    { video: frames(0, 4) },
+    { video: frames(2, 7) },
+    { video: frames(3, 5) },
+    { video: frames(6, 9) },
+  ];
   assert.equal(play(remuxer, sources), '0@0 1@1 2@2 3@3 4@4 5@5 6@6 nothing 7@7 8@8');
 });
 
@@ -70,7 +83,10 @@ test('after a hole nothing is written before the next keyframe', () => {
 test('the next capture comes at its distance in UTC', () => {
   const remuxer = new Remuxer(endOfTime);
   const next = { captureId: 'boot-1.2', tracks: [videoTrack('boot-1.2')], offsetUs: noonUs + 60_000_000 };
-  assert.equal(play(remuxer, [{ video: frames(0, 2) }, { ...next, video: frames(0, 2) }]), '0@0 1@1 0@600 1@601');
+  assert.equal(
+    play(remuxer, [{ video: frames(0, 2) }, { ...next, video: frames(0, 2) }]),
+    '0@0 1@1 0@600 1@601',
+  );
 });
 
 test('a capture whose clock stepped back follows right after the one before', () => {
@@ -91,7 +107,8 @@ test('nothing is written from the wanted end on', () => {
 });
 
 test('sound begins with the picture, wherever it stands among the tracks', () => {
-  const audio = (from: number, to: number): Sample[] => frames(from, to).map((sample) => ({ ...sample, keyframe: true }));
+  const audio = (from: number, to: number): Sample[] =>
+    frames(from, to).map((sample) => ({ ...sample, keyframe: true }));
   const tracks = [videoTrack(), audioTrack()];
   const sources = [
     { tracks, video: frames(9, 10), audio: audio(5, 10) },

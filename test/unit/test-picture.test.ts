@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { drawText } from '../../firmware/capture/bitmap-font.ts';
-import { createTestPicture, nearestTestSize, readTestBar } from '../../firmware/capture/test-picture.ts';
+import { readTestBar } from '../../firmware/capture/test-bar.ts';
+import { createTestPicture, nearestTestSize } from '../../firmware/capture/test-picture.ts';
 import { layoutOf } from '../../firmware/capture/test-scene.ts';
 import { run } from '../support/gst.ts';
 

@@ -2,7 +2,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { formatMs, formatMsUp, formatSeconds, parseRange, parseTime } from '../../firmware/viewing/time-query.ts';
+import {
+  formatMs,
+  formatMsUp,
+  formatSeconds,
+  parseRange,
+  parseTime,
+} from '../../firmware/viewing/time-query.ts';
 import { formatRanges, mergeRanges, subtractRanges } from '../../firmware/viewing/time-ranges.ts';
 
 const noonUs = Date.parse('2026-11-22T12:00:00Z') * 1000;
@@ -27,9 +33,31 @@ for (const [text, us] of [
 }
 
 for (const text of [
-  ...['', ' ', 'now', 'NaN', 'Infinity', '-1', '-0.5', '1e3', '0x10', '1,5', '12:00', '2026-11-22T12:00:00'],
-  ...['2026-02-30', '2026-13-01', '2026-11-22T25:00:00Z', '9007199254740993', '9007199254.740993', '99999999999999999999'],
-  ...['9999-01-01T00:00:00Z', '1969-12-31T23:59:59Z', '[object Object]', '__proto__', '1'.repeat(1000), '\u0000', '2026-11-22T12:00:00Z;'],
+  '',
+  ' ',
+  'now',
+  'NaN',
+  'Infinity',
+  '-1',
+  '-0.5',
+  '1e3',
+  '0x10',
+  '1,5',
+  '12:00',
+  '2026-11-22T12:00:00',
+  '2026-02-30',
+  '2026-13-01',
+  '2026-11-22T25:00:00Z',
+  '9007199254740993',
+  '9007199254.740993',
+  '99999999999999999999',
+  '9999-01-01T00:00:00Z',
+  '1969-12-31T23:59:59Z',
+  '[object Object]',
+  '__proto__',
+  '1'.repeat(1000),
+  '\u0000',
+  '2026-11-22T12:00:00Z;',
 ]) {
   test(`${JSON.stringify(text.slice(0, 30))} is refused with a reason`, () => {
     const parsed = parseTime(text);
@@ -97,11 +125,16 @@ test('ranges are merged and subtracted as sets', () => {
     { fromUs: 30, toUs: 40 },
   ]);
   assert.deepEqual(subtractRanges([a], [{ fromUs: 0, toUs: 10 }]), []);
-  assert.equal(formatRanges([{ fromUs: noonUs, toUs: noonUs + 1500 }]), '2026-11-22T12:00:00.000Z/2026-11-22T12:00:00.002Z');
+  assert.equal(
+    formatRanges([{ fromUs: noonUs, toUs: noonUs + 1500 }]),
+    '2026-11-22T12:00:00.000Z/2026-11-22T12:00:00.002Z',
+  );
 });
 
 test('what is left and what was taken away make the whole', () => {
-  const range = fc.tuple(fc.nat(50), fc.nat(50)).map(([a, b]) => ({ fromUs: Math.min(a, b), toUs: Math.max(a, b) }));
+  const range = fc
+    .tuple(fc.nat(50), fc.nat(50))
+    .map(([a, b]) => ({ fromUs: Math.min(a, b), toUs: Math.max(a, b) }));
   fc.assert(
     fc.property(fc.array(range, { maxLength: 8 }), fc.array(range, { maxLength: 8 }), (all, taken) => {
       const left = subtractRanges(all, taken);

@@ -113,7 +113,6 @@ export class LivePlayer {
   private connectionChanged(): void {
     this.initExpected = false;
     this.init = undefined;
-    if (this.socket.connected) this.serverState = undefined;
     this.report();
   }
 
@@ -121,8 +120,11 @@ export class LivePlayer {
     if (message.type === 'state') {
       this.serverState = message;
       this.report();
+      // the camera may be with another server by now
+      if (message.state === 'ended') this.socket.reconnect();
     } else if (message.type === 'stream') {
       this.manager = message.manager;
+      this.serverState = undefined;
       this.init = undefined;
       this.initExpected = true;
       this.rebase = true;
@@ -258,9 +260,9 @@ export class LivePlayer {
 
   private staleReason(): string {
     const said = this.serverState;
+    if (said?.state === 'ended') return said.reason ?? 'the camera left the network';
     if (!this.socket.connected) return 'no connection to the server, trying again';
     if (this.problem !== '' && this.feed === undefined) return this.problem;
-    if (said?.state === 'ended') return said.reason ?? 'the camera left the network';
     if (said?.state === 'stalled') return said.reason ?? 'the camera sends nothing';
     const { ageMs } = this.frames;
     if (ageMs === undefined) return 'waiting for the first picture';

@@ -1,0 +1,164 @@
+/**
+ * The page's recordings in Debian's Chromium, against a stand-in for the server with real video: every frame has its
+ * time painted in, so what the page says can be held against what it shows.
+ */
+import assert from 'node:assert/strict';
+import { mkdir } from 'node:fs/promises';
+import { after, before, describe, it } from 'node:test';
+import {
+  artefacts,
+  gateAt,
+  jumpTo,
+  live,
+  pausedFrame,
+  played,
+  playedBefore,
+  withPage,
+} from '../support/page-checks.ts';
+import { openPageFixture, type PageFixture } from '../support/page-fixture.ts';
+import type { RecordedFacts } from '../support/page-fixture-archive.ts';
+
+/** Bytes of the first segment that the page has asked for. */
+const readFirstSegment = `performance.getEntriesByType('resource')
+  .filter((entry) => entry.name.includes('-a.mp4'))
+  .reduce((sum, entry) => sum + entry.encodedBodySize, 0)`;
+
+let fixture: PageFixture;
+let facts: RecordedFacts;
+
+before(async () => {
+  await mkdir(artefacts, { recursive: true });
+  fixture = await openPageFixture();
+  ({ facts } = fixture.archive);
+});
+
+after(async () => {
+  await fixture[Symbol.asyncDispose]();
+});
+
+describe('the page’s recordings', { timeout: 240_000 }, () => {
+  it('plays a recording from the time in the address, and tells the time of the frame that is shown', () => {
+    const at = facts.fromMs + 21_400;
+    return withPage(fixture, gateAt(at), {}, async ({ page }) => {
+      await played(page, at);
+      const { segment, wallClockMs } = await pausedFrame(page, facts);
+      assert.equal(segment, 1);
+      assert.ok(
+        wallClockMs >= at - 70 && wallClockMs < at + 4_000,
+        `${wallClockMs - at} ms after the time asked for`,
+      );
+      await page.screenshot({ path: `${artefacts}recording-dark.png` });
+    });
+  });
+
+  it('reads only what it needs of a long segment', () =>
+    withPage(fixture, gateAt(facts.fromMs + 36_000), {}, async ({ page }) => {
+      const before = fixture.segmentBytesSent;
+      await played(page, facts.fromMs + 36_000);
+      const { segment } = await pausedFrame(page, facts);
+      assert.equal(segment, 1);
+      const firstSegmentBytes = fixture.archive.files.get('a')?.length ?? 0;
+      assert.ok(firstSegmentBytes > 4_000_000, `a segment of ${firstSegmentBytes} bytes is not long`);
+      const first = await page.evaluate<number>(readFirstSegment);
+      assert.ok(first > 0 && first < firstSegmentBytes / 2, `${first} of ${firstSegmentBytes} bytes`);
+      assert.ok(fixture.segmentBytesSent > before);
+    }));
+
+  it('plays a segment that is still being written, and goes on with what is added', () => {
+    fixture.archive.openSinceMs = Date.now() - 12_000;
+    const { openSinceMs } = fixture.archive;
+    return withPage(
+      fixture,
+      `#/camera/stairs?at=${new Date(openSinceMs + 8_000).toISOString()}`,
+      {},
+      async ({ page }) => {
+        await played(page, openSinceMs + 8_000);
+        await played(page, openSinceMs + 15_000);
+        await page.waitForSelector('.row-stretch:has-text("now")');
+      },
+    );
+  });
+
+  it('plays across a gap, with a note, and across segments and holders as one timeline', () => {
+    const { gapFromMs, gapToMs, toMs } = facts;
+    return withPage(fixture, gateAt(gapFromMs - 2_500), {}, async ({ page }) => {
+      await played(page, gapFromMs - 2_500);
+      await page.waitForSelector('.picture-message:has-text("Jumped over 25 s")', { timeout: 10_000 });
+      assert.match(await page.innerText('.picture-message'), /the camera reached no server/);
+      await played(page, gapToMs);
+      assert.match(await page.innerText('.moment'), /held by south/);
+      const second = await pausedFrame(page, facts);
+      assert.equal(second.segment, 2);
+      await page.screenshot({ path: `${artefacts}recording-gap-dark.png` });
+      await page.click('.control-play');
+      await page.click('button[aria-label="Speed 4"]');
+      await played(page, toMs - 9_000);
+      assert.equal((await pausedFrame(page, facts)).segment, 3);
+    });
+  });
+
+  it('pauses, skips ten seconds both ways, and skips back over a gap', () => {
+    const { fromMs, gapFromMs, gapToMs } = facts;
+    return withPage(fixture, gateAt(fromMs + 1_000), {}, async ({ page }) => {
+      await played(page, fromMs + 1_000);
+      const first = await pausedFrame(page, facts);
+      await page.click('button[aria-label="Forward 10 seconds"]');
+      await played(page, first.wallClockMs + 9_900);
+      const later = await pausedFrame(page, facts);
+      assert.ok(later.wallClockMs < first.wallClockMs + 14_000);
+      await page.click('button[aria-label="Back 10 seconds"]');
+      await playedBefore(page, later.wallClockMs - 5_000);
+      assert.equal((await pausedFrame(page, facts)).segment, 1);
+      await jumpTo(page, gapToMs + 1_000);
+      await played(page, gapToMs + 1_000);
+      await page.click('button[aria-label="Back 10 seconds"]');
+      await playedBefore(page, gapFromMs);
+      assert.equal((await pausedFrame(page, facts)).segment, 1);
+    });
+  });
+
+  it('plays the next recording, and says so, when nothing was recorded at the time asked for', () => {
+    const { gapFromMs, gapToMs } = facts;
+    return withPage(fixture, gateAt(gapFromMs + 10_000), {}, async ({ page }) => {
+      await page.waitForSelector('.picture-message:has-text("Nothing recorded at")');
+      await played(page, gapToMs);
+      assert.equal((await pausedFrame(page, facts)).segment, 2);
+    });
+  });
+
+  it('lists recordings with holders, hand-overs, gaps and servers that do not answer; a choice plays, and back to live', () =>
+    withPage(fixture, '#/camera/gate', {}, async ({ page }) => {
+      await live(page, 'gate');
+      const rows = await page.locator('.rows > li').allInnerTexts();
+      assert.equal(rows.length, 4, rows.join('\n'));
+      assert.match(rows[0] ?? '', /20 s on south[^]*2 segments/);
+      assert.match(rows[1] ?? '', /Handed over from north to south/);
+      assert.match(rows[2] ?? '', /No recording for 25 s: the camera reached no server; perhaps on west/);
+      assert.match(rows[3] ?? '', /40 s on north/);
+      assert.match(await page.innerText('.panel .notice'), /No answer from west/);
+      await page.click('.row-stretch >> nth=1 >> .row-play');
+      await played(page, facts.fromMs);
+      await jumpTo(page, facts.gapToMs + 12_000);
+      await played(page, facts.gapToMs + 12_000);
+      assert.equal((await pausedFrame(page, facts)).segment, 3);
+      await page.goBack();
+      await playedBefore(page, facts.gapFromMs);
+      await page.click('.control-live');
+      await live(page, 'gate');
+      assert.equal(new URL(page.url()).hash, '#/camera/gate');
+    }));
+
+  it('lists a whole day although the server cuts its answers', () =>
+    withPage(fixture, '#/camera/yard', {}, async ({ page }) => {
+      await live(page, 'yard');
+      await page.waitForSelector('.rows > li');
+      const rows = await page.locator('.rows > li').allInnerTexts();
+      assert.match(rows[0] ?? '', /8 h on north[^]*480 segments/);
+      assert.equal(rows.filter((row) => row.includes('Handed over')).length, 2, rows.join('\n'));
+      assert.equal(
+        rows.filter((row) => row.includes('No recording for 46 min: the camera was off')).length,
+        1,
+      );
+      await page.screenshot({ path: `${artefacts}day-dark.png` });
+    }));
+});

@@ -59,8 +59,11 @@ async function runDemo(flags: Flags): Promise<void> {
   tell(`Preparing ${servers} servers and ${cameras} cameras in ${folder} …`);
   const options: DemoOptions = { servers, cameras, port, folder, sources };
   const units = (await prepareDemo(options)).map((unit) => new UnitProcess(unit, program(), tell));
-  for (const unit of units) unit.start();
   const url = `http://127.0.0.1:${port}`;
+  // Servers first: cameras take whoever answers earliest, and so spread over all of them.
+  for (const unit of units) if (unit.unit.role === 'server') unit.start();
+  await untilReady(url, { ...options, cameras: 0 }, stopped.asked);
+  for (const unit of units) if (unit.unit.role === 'camera') unit.start();
   const missing = await untilReady(url, options, stopped.asked);
   tell(missing ?? `${servers} servers and ${cameras} cameras are up.`);
   if (flags.json) process.stdout.write(`${JSON.stringify({ url, folder, units: units.map(described) })}\n`);

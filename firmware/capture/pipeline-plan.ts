@@ -69,7 +69,7 @@ function planTest(configured: CameraConfig, hue: number): PipelinePlan {
   const { frameRate, id, audio } = camera;
   const video =
     `appsrc name=source is-live=true format=time block=false max-bytes=${width * height * 6} ` +
-    `caps=${pictures(camera)} ! ${pictureQueue} ! ${encoder(camera)}`;
+    `caps=${pictures(camera)} ! queue max-size-buffers=8 ! ${encoder(camera)}`;
   // A tick at each whole second of running time, when the test picture flashes. Not `is-live`: a live source counts
   // its ticks from whenever it got going. Its ticks come one buffer (20 ms) early, hence the offset.
   const sound =

@@ -114,7 +114,10 @@ function pullFrom(pipeline: Pipeline, sink: string, take: (data: Buffer) => Sock
   pull();
 }
 
-/** Draws frame n at start + n / rate; a late frame is drawn at once, and frames more than one period late are skipped. */
+/**
+ * Draws frame n at start + n / rate. Late frames are made up for, one after another; frames are skipped only when this
+ * process was held up for a second, or the encoder is a second behind.
+ */
 function pushTestPictures(
   { picture, frameRate, startUs }: { picture: TestPicture; frameRate: number; startUs: number },
   pipeline: Pipeline,
@@ -127,7 +130,8 @@ function pushTestPictures(
   let number = 0;
   const draw = (): void => {
     const lateUs = monotonicUs() - (startUs + number * periodUs);
-    if (lateUs > 2 * periodUs) number += Math.floor(lateUs / periodUs);
+    const behind = Number(source['current-level-bytes']) > frameRate * frame.length;
+    if (lateUs > 1_000_000 || behind) number += Math.max(1, Math.floor(lateUs / periodUs));
     const offsetUs = number * periodUs;
     picture.draw(frame, number, Date.now() - (monotonicUs() - (startUs + offsetUs)) / 1000);
     pts.writeBigUInt64BE(BigInt(Math.round(offsetUs * 1000)));

@@ -27,7 +27,9 @@ export class PendingAnswers {
   add(now: number, join: Omit<Answer, 'dueAt'>, load: number): boolean {
     if (this.answers.size >= pendingAnswersMax && !this.answers.has(join.joiner.unit)) return false;
     const delay = answerDelayMs.base + load * answerDelayMs.load + this.random.unit() * answerDelayMs.jitter;
-    this.answers.set(join.joiner.unit, { ...join, dueAt: now + delay });
+    // A joiner that asks again has waited already.
+    const dueAt = Math.min(now + delay, this.answers.get(join.joiner.unit)?.dueAt ?? Number.POSITIVE_INFINITY);
+    this.answers.set(join.joiner.unit, { ...join, dueAt });
     return true;
   }
 

@@ -27,7 +27,7 @@ export const probeMs = { belowTarget: 10_000, atTarget: 30_000 } as const;
 /** Links a server wants, and the most it takes. */
 export const degree = { target: 3, max: 8 } as const;
 /** A willing server dials after base + load × (its share of capacity used) + a random part. */
-export const answerDelayMs = { base: 2, load: 200, jitter: 4 } as const;
+export const answerDelayMs = { base: 2, load: 400, jitter: 4 } as const;
 /** Offers a camera keeps as fallback while it waits for the confirmation. */
 export const fallbackOffersMax = 3;
 /** Most servers whose rows are kept, and most cameras in all of them. */

@@ -41,7 +41,8 @@ describe('the page on a real network', () => {
       await waitFor(
         `${id} goes on`,
         () => readVideo(page, videoOf(id)),
-        (now) => now.displayedFrames > first.displayedFrames + 10 && now.currentTime > first.currentTime + 0.4,
+        (now) =>
+          now.displayedFrames > first.displayedFrames + 10 && now.currentTime > first.currentTime + 0.4,
       );
       await waitFor(
         `${id} changes`,
@@ -58,7 +59,9 @@ describe('the page on a real network', () => {
     await live(page, 'cam-1');
     const frames = await watchFrames(page, videoOf('cam-1'), 50);
     const latencies = frames.map(({ latencyMs }) => latencyMs).sort((a, b) => a - b);
-    console.log(`capture to display: p50 ${latencies[25]?.toFixed(0)} ms, worst ${latencies.at(-1)?.toFixed(0)} ms`);
+    console.log(
+      `capture to display: p50 ${latencies[25]?.toFixed(0)} ms, worst ${latencies.at(-1)?.toFixed(0)} ms`,
+    );
     assert((latencies[25] ?? Number.NaN) < 1_000);
   });
 

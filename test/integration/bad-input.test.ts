@@ -7,12 +7,25 @@ import net from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import tls from 'node:tls';
-import { encodeDatagram, encodePacketBody, type Packet, protocolVersion } from '../../firmware/overlay/packets.ts';
 import { framePrefix } from '../../firmware/base/frames.ts';
+import {
+  encodeDatagram,
+  encodePacketBody,
+  type Packet,
+  protocolVersion,
+} from '../../firmware/overlay/packets.ts';
 import { createSiteAuthority, issueUnitCertificate } from '../../firmware/site/certificates.ts';
-import { parseSealKeys } from '../../firmware/site/seal-keys.ts';
 import { sealDatagram } from '../../firmware/site/seal.ts';
-import { getCameras, getSite, getStatus, startNetwork, type TestNetwork, until, untilUp } from '../support/network.ts';
+import { parseSealKeys } from '../../firmware/site/seal-keys.ts';
+import {
+  getCameras,
+  getSite,
+  getStatus,
+  startNetwork,
+  type TestNetwork,
+  until,
+  untilUp,
+} from '../support/network.ts';
 
 interface Credentials {
   readonly ca: string;
@@ -90,10 +103,18 @@ describe('a stranger', () => {
   test('who seals a join with another key is refused', async () => {
     await using socket = await openSocket();
     const join = encodeDatagram(joinPacket('ss-9'));
-    await sendTo(socket, sealDatagram([{ id: 4_242, secret: randomBytes(32) }], join, randomBytes), anycastPort);
+    await sendTo(
+      socket,
+      sealDatagram([{ id: 4_242, secret: randomBytes(32) }], join, randomBytes),
+      anycastPort,
+    );
     const [known] = sealKeys();
     assert(known);
-    await sendTo(socket, sealDatagram([{ id: known.id, secret: randomBytes(32) }], join, randomBytes), anycastPort);
+    await sendTo(
+      socket,
+      sealDatagram([{ id: known.id, secret: randomBytes(32) }], join, randomBytes),
+      anycastPort,
+    );
     await untilCounted(/unknown key/, 1);
     await untilCounted(/seal is broken/, 1);
   });
@@ -248,7 +269,9 @@ function logOf(network: TestNetwork, unit: string): string[] {
 }
 
 function portIn(network: TestNetwork, unit: string, pattern: RegExp): number {
-  const port = logOf(network, unit).map((line) => pattern.exec(line)?.[1]).find(Boolean);
+  const port = logOf(network, unit)
+    .map((line) => pattern.exec(line)?.[1])
+    .find(Boolean);
   assert(port, `${unit} names its port`);
   return Number(port);
 }

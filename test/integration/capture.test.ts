@@ -4,12 +4,23 @@ import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { getCameras, getRecordings, startNetwork, type TestNetwork, until, untilUp } from '../support/network.ts';
+import {
+  getCameras,
+  getRecordings,
+  startNetwork,
+  type TestNetwork,
+  until,
+  untilUp,
+} from '../support/network.ts';
 import { assertPlayable } from '../support/recorded-video.ts';
 
 /** Process ids of the children of a process. */
 function childrenOf(pid: number): number[] {
-  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number);
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+    .trim()
+    .split(' ')
+    .filter(Boolean)
+    .map(Number);
 }
 
 describe('the capture process', () => {
@@ -51,7 +62,10 @@ describe('the capture process', () => {
     assert.equal(gaps.length, 1);
     assert.equal(gap.reason, 'capture-restarted');
     assert(Math.abs(Date.parse(gap.from) - killedAt) < 500, `gap from ${gap.from}`);
-    assert(Math.abs(Date.parse(gap.to) - Date.parse(next.from)) < 100, `gap to ${gap.to}, next from ${next.from}`);
+    assert(
+      Math.abs(Date.parse(gap.to) - Date.parse(next.from)) < 100,
+      `gap to ${gap.to}, next from ${next.from}`,
+    );
     assert.equal(network.unit('cam-1').pid, unit, 'the unit itself went on');
   });
 });
@@ -98,7 +112,9 @@ describe('sources', () => {
     await network.unit('cam-1').stop();
     await network.unit('ss-1').stop();
     const folder = join(network.folder, 'ss-1', 'data', 'recordings', 'cam-1');
-    const files = readdirSync(folder, { recursive: true }).map(String).filter((name) => name.endsWith('.mp4'));
+    const files = readdirSync(folder, { recursive: true })
+      .map(String)
+      .filter((name) => name.endsWith('.mp4'));
     assert(files.length >= 2);
     for (const file of files) await assertPlayable(join(folder, file));
   });

@@ -66,7 +66,9 @@ describe('a server that is killed', () => {
       const list = await getRecordings(url, 'cam-1');
       const last = list.segments.at(-1);
       const holders = new Set(list.segments.map(({ server }) => server));
-      return holders.size === 2 && last !== undefined && Date.parse(last.to) - killedAt > 6_000 ? list : undefined;
+      return holders.size === 2 && last !== undefined && Date.parse(last.to) - killedAt > 6_000
+        ? list
+        : undefined;
     });
     assert.deepEqual(unreachable, []);
     assert.deepEqual(gaps, []);

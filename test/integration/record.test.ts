@@ -1,8 +1,8 @@
 /** Two servers, two cameras, twenty seconds: what lies on the disks is whole, in time and in step. */
 import assert from 'node:assert';
-import { after, before, describe, test } from 'node:test';
-import { basename, dirname, join } from 'node:path';
 import { readdir } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
 import { parseSegmentName } from '../../firmware/recording/segment-name.ts';
 import { getRecordings, startNetwork, type TestNetwork, until, untilUp } from '../support/network.ts';
 import { assertPlayable, packetsOfFile, picturesOf, ticksOf } from '../support/recorded-video.ts';
@@ -67,7 +67,10 @@ describe('two servers and two cameras', () => {
       const audio = await packetsOfFile(file, 'a');
       const seconds = (video.at(-1)?.pts ?? 0) - (video[0]?.pts ?? 0);
       assert(seconds > recordedSeconds - 2, `${file}: ${seconds} s`);
-      assert(Math.abs(video.length - seconds / frameSeconds - 1) <= 1, `${file}: ${video.length} frames in ${seconds} s`);
+      assert(
+        Math.abs(video.length - seconds / frameSeconds - 1) <= 1,
+        `${file}: ${video.length} frames in ${seconds} s`,
+      );
       assertNoGap(video, frameSeconds, file);
       assertNoGap(audio, 1024 / 48_000, file);
     }
@@ -81,7 +84,10 @@ describe('two servers and two cameras', () => {
       assert(flashes.length >= recordedSeconds - 4, `${file}: ${flashes.length} flashes`);
       const offsets = flashes.slice(0, -1).map(({ pts }) => {
         const nearest = Math.min(...ticks.map((tick) => Math.abs(tick - pts)));
-        assert(nearest < 0.05, `${file}: flash at ${pts}, nearest tick ${(nearest * 1000).toFixed(1)} ms away`);
+        assert(
+          nearest < 0.05,
+          `${file}: flash at ${pts}, nearest tick ${(nearest * 1000).toFixed(1)} ms away`,
+        );
         return nearest;
       });
       console.log(`${basename(file)}: flash to tick at most ${(Math.max(...offsets) * 1000).toFixed(1)} ms`);
@@ -111,5 +117,8 @@ function assertNoGap(packets: readonly { pts: number }[], nominal: number, file:
 
 async function recordedFiles(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { recursive: true });
-  return entries.filter((entry) => entry.endsWith('.mp4')).map((entry) => join(folder, entry)).sort();
+  return entries
+    .filter((entry) => entry.endsWith('.mp4'))
+    .map((entry) => join(folder, entry))
+    .sort();
 }

@@ -47,23 +47,29 @@ const textOf = (max: number): fc.Arbitrary<string> =>
 
 const plain = { noNullPrototype: true };
 
-const records: fc.Arbitrary<Record> = fc.record({
-  kind: fc.constantFrom('a', 'b', 'c'),
-  small: fc.integer({ min: 0, max: 0xff }),
-  middle: fc.integer({ min: 0, max: 0xffff }),
-  large: fc.integer({ min: 0, max: 0xffff_ffff }),
-  signed: fc.maxSafeInteger(),
-  unsigned: fc.maxSafeNat(),
-  yes: fc.boolean(),
-  name: textOf(16),
-  raw: buffer({ maxLength: 8 }),
-  fixed: buffer({ minLength: 4, maxLength: 4 }),
-  maybe: fc.option(fc.integer({ min: 0, max: 0xffff }), { nil: undefined }),
-  many: fc.array(
-    fc.record({ id: fc.integer({ min: 0, max: 0xff }), tags: fc.array(textOf(4), { maxLength: 3 }) }, plain),
-    { maxLength: 5 },
-  ),
-}, plain);
+const records: fc.Arbitrary<Record> = fc.record(
+  {
+    kind: fc.constantFrom('a', 'b', 'c'),
+    small: fc.integer({ min: 0, max: 0xff }),
+    middle: fc.integer({ min: 0, max: 0xffff }),
+    large: fc.integer({ min: 0, max: 0xffff_ffff }),
+    signed: fc.maxSafeInteger(),
+    unsigned: fc.maxSafeNat(),
+    yes: fc.boolean(),
+    name: textOf(16),
+    raw: buffer({ maxLength: 8 }),
+    fixed: buffer({ minLength: 4, maxLength: 4 }),
+    maybe: fc.option(fc.integer({ min: 0, max: 0xffff }), { nil: undefined }),
+    many: fc.array(
+      fc.record(
+        { id: fc.integer({ min: 0, max: 0xff }), tags: fc.array(textOf(4), { maxLength: 3 }) },
+        plain,
+      ),
+      { maxLength: 5 },
+    ),
+  },
+  plain,
+);
 
 test('whatever is encoded is decoded as the same value', () => {
   fc.assert(
@@ -168,7 +174,10 @@ test('a hostile count ends with the bytes, and nested ones do not multiply', () 
   const hostile = Buffer.alloc(64, 0xff);
   assert(!decode(nested, hostile).ok);
   assert(reads <= hostile.length, `${reads} reads`);
-  assert.deepEqual(decode(list(u8, 3), Buffer.from('000401020304', 'hex')), { ok: false, reason: 'more than 3 items' });
+  assert.deepEqual(decode(list(u8, 3), Buffer.from('000401020304', 'hex')), {
+    ok: false,
+    reason: 'more than 3 items',
+  });
 });
 
 test('values that only look right are refused', () => {
@@ -201,7 +210,10 @@ test('the first reason is the one that is told', () => {
 });
 
 test('a decoded field does not keep the packet it came in alive', () => {
-  const packet = encode(struct({ raw: bytes(8), fixed: fixedBytes(2) }), { raw: Buffer.from('abc'), fixed: Buffer.from('de') });
+  const packet = encode(struct({ raw: bytes(8), fixed: fixedBytes(2) }), {
+    raw: Buffer.from('abc'),
+    fixed: Buffer.from('de'),
+  });
   const decoded = decode(struct({ raw: bytes(8), fixed: fixedBytes(2) }), packet);
   assert(decoded.ok);
   packet.fill(0);

@@ -2,7 +2,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { frameBodyBytesMax, framePrefix, FrameReader, joinParts, splitParts } from '../../firmware/base/frames.ts';
+import {
+  FrameReader,
+  frameBodyBytesMax,
+  framePrefix,
+  joinParts,
+  splitParts,
+} from '../../firmware/base/frames.ts';
 
 interface Frame {
   kind: number;
@@ -107,15 +113,19 @@ test('a peer that sends byte by byte does not leave a part for every byte', () =
 
 test('parts are split anywhere, copying no more than a head that was torn apart', () => {
   fc.assert(
-    fc.property(fc.array(fc.uint8Array({ minLength: 1, maxLength: 9 }), { minLength: 1 }), fc.nat(100), (lists, at) => {
-      const parts = lists.map((list) => Buffer.from(list));
-      const whole = Buffer.concat(parts);
-      const { head, tail } = splitParts(parts, at);
-      assert(head.equals(whole.subarray(0, at)));
-      assert(Buffer.concat(tail).equals(whole.subarray(at)));
-      const owned = new Set(parts.map((part) => part.buffer));
-      for (const part of tail) assert(owned.has(part.buffer), 'the tail is a view of what was given');
-    }),
+    fc.property(
+      fc.array(fc.uint8Array({ minLength: 1, maxLength: 9 }), { minLength: 1 }),
+      fc.nat(100),
+      (lists, at) => {
+        const parts = lists.map((list) => Buffer.from(list));
+        const whole = Buffer.concat(parts);
+        const { head, tail } = splitParts(parts, at);
+        assert(head.equals(whole.subarray(0, at)));
+        assert(Buffer.concat(tail).equals(whole.subarray(at)));
+        const owned = new Set<ArrayBufferLike>(parts.map((part) => part.buffer));
+        for (const part of tail) assert(owned.has(part.buffer), 'the tail is a view of what was given');
+      },
+    ),
   );
 });
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { decode, encode } from '../../firmware/base/codec.ts';
-import { frameBodyBytesMax, framePrefix, type FrameParts, FrameReader } from '../../firmware/base/frames.ts';
+import { type FrameParts, FrameReader, frameBodyBytesMax, framePrefix } from '../../firmware/base/frames.ts';
 import {
   durableFrame,
   frameKinds,
@@ -95,7 +95,10 @@ test('a payload is sent and received by reference', () => {
   const [part] = payloadOf(sliceBytesMax + 10);
   assert(part !== undefined);
   const sent = sampleFrames(0, sample([part]));
-  assert.deepEqual(sent.map(({ kind }) => kind), [frameKinds.sample, frameKinds.slice]);
+  assert.deepEqual(
+    sent.map(({ kind }) => kind),
+    [frameKinds.sample, frameKinds.slice],
+  );
   // The first part of each frame is its header.
   for (const { parts } of sent) for (const view of parts.slice(1)) assert.equal(view.buffer, part.buffer);
 
@@ -108,7 +111,13 @@ test('a payload is sent and received by reference', () => {
 test('samples of several tracks may alternate slice by slice', () => {
   const streams = [0, 1].map((track) => wire(track, sample(payloadOf(150_000), track)));
   const mixed = streams[0]?.flatMap((chunk, place) => [chunk, streams[1]?.[place] ?? Buffer.alloc(0)]) ?? [];
-  assert.deepEqual(receive(mixed).map(({ track, sample: { sequence } }) => [track, sequence]), [[0, 0], [1, 1]]);
+  assert.deepEqual(
+    receive(mixed).map(({ track, sample: { sequence } }) => [track, sequence]),
+    [
+      [0, 0],
+      [1, 1],
+    ],
+  );
 });
 
 const head = (bytes: number, track = 0): Buffer => {
@@ -122,12 +131,30 @@ test('frames that break the rules are refused', () => {
     [/truncated/, [[frameKinds.sample, [head(4).subarray(0, 20)]]]],
     [/longer than any/, [[frameKinds.sample, [head(sampleBytesMax + 1)]]]],
     [/too high/, [[frameKinds.sample, [head(4, tracksPerLinkMax)]]]],
-    [/incomplete/, [[frameKinds.sample, [head(4)]], [frameKinds.sample, [head(4)]]]],
+    [
+      /incomplete/,
+      [
+        [frameKinds.sample, [head(4)]],
+        [frameKinds.sample, [head(4)]],
+      ],
+    ],
     [/more bytes/, [[frameKinds.sample, [head(4), Buffer.alloc(5)]]]],
-    [/more bytes/, [[frameKinds.sample, [head(4)]], [frameKinds.slice, [Buffer.alloc(6)]]]],
+    [
+      /more bytes/,
+      [
+        [frameKinds.sample, [head(4)]],
+        [frameKinds.slice, [Buffer.alloc(6)]],
+      ],
+    ],
     [/no sample before/, [[frameKinds.slice, [Buffer.of(0, 1)]]]],
     [/no sample before/, [[frameKinds.slice, []]]],
-    [/no sample before/, [[frameKinds.sample, [head(4)]], [frameKinds.slice, [Buffer.of(1, 1)]]]],
+    [
+      /no sample before/,
+      [
+        [frameKinds.sample, [head(4)]],
+        [frameKinds.slice, [Buffer.of(1, 1)]],
+      ],
+    ],
   ];
   for (const [reason, frames] of hostile) {
     const assembler = new SampleAssembler();
@@ -152,7 +179,9 @@ test('a sample that dribbles in countless slices is refused, empty slices too', 
 
 test('a link holds no more unfinished samples than two of the longest', () => {
   const assembler = new SampleAssembler();
-  const results = [0, 1, 2].map((track) => assembler.push(frameKinds.sample, [head(sampleBytesMax, track)]).ok);
+  const results = [0, 1, 2].map(
+    (track) => assembler.push(frameKinds.sample, [head(sampleBytesMax, track)]).ok,
+  );
   assert.deepEqual(results, [true, true, false]);
 });
 
@@ -161,7 +190,8 @@ test('a finished sample makes room for the next', () => {
   for (let round = 0; round < 5; round++) {
     assert(assembler.push(frameKinds.sample, [head(sampleBytesMax)]).ok);
     const slice = Buffer.alloc(sliceBytesMax + 1);
-    for (let at = 0; at < sampleBytesMax; at += sliceBytesMax) assert(assembler.push(frameKinds.slice, [slice]).ok);
+    for (let at = 0; at < sampleBytesMax; at += sliceBytesMax)
+      assert(assembler.push(frameKinds.slice, [slice]).ok);
   }
 });
 

@@ -27,20 +27,29 @@ const plain = { noNullPrototype: true };
 const number = (max: number): fc.Arbitrary<number> => fc.integer({ min: 0, max });
 const u32 = number(0xffff_ffff);
 const id = fc.stringMatching(/^[a-z0-9][a-z0-9-]{0,31}$/);
-const header = fc.record({ version: fc.constant(protocolVersion), network: id, sender: id, incarnation: u32 }, plain);
-const link = fc.record({ host: fc.oneof(fc.ipV4(), fc.ipV6(), fc.domain()), port: number(0xffff) }, plain)
+const header = fc.record(
+  { version: fc.constant(protocolVersion), network: id, sender: id, incarnation: u32 },
+  plain,
+);
+const link = fc
+  .record({ host: fc.oneof(fc.ipV4(), fc.ipV6(), fc.domain()), port: number(0xffff) }, plain)
   .filter(({ host }) => Buffer.byteLength(host) <= 64);
-const nonce = fc.uint8Array({ minLength: nonceBytes, maxLength: nonceBytes }).map((array) => Buffer.from(array));
+const nonce = fc
+  .uint8Array({ minLength: nonceBytes, maxLength: nonceBytes })
+  .map((array) => Buffer.from(array));
 const camera = fc.record({ camera: id, unit: id, epoch: u32, online: fc.boolean() }, plain);
-const row: fc.Arbitrary<OriginRow> = fc.record({
-  origin: id,
-  incarnation: u32,
-  version: u32,
-  link,
-  pageUrl: fc.webUrl().filter((url) => Buffer.byteLength(url) <= 200),
-  neighbors: fc.array(id, { maxLength: linksPerServerMax }),
-  cameras: fc.array(camera, { maxLength: 6 }),
-}, plain);
+const row: fc.Arbitrary<OriginRow> = fc.record(
+  {
+    origin: id,
+    incarnation: u32,
+    version: u32,
+    link,
+    pageUrl: fc.webUrl().filter((url) => Buffer.byteLength(url) <= 200),
+    neighbors: fc.array(id, { maxLength: linksPerServerMax }),
+    cameras: fc.array(camera, { maxLength: 6 }),
+  },
+  plain,
+);
 
 const bodies: { readonly [K in PacketName]: fc.Arbitrary<Extract<Packet, { name: K }>['body']> } = {
   'ss-join': fc.record({ nonce, link }, plain),
@@ -48,25 +57,38 @@ const bodies: { readonly [K in PacketName]: fc.Arbitrary<Extract<Packet, { name:
   'ss-connection': fc.record({ link }, plain),
   'ss-echo': fc.record({ reply: fc.boolean() }, plain),
   'ss-exchange': fc.record({ rows: fc.array(row, { maxLength: rowsPerExchangeMax }) }, plain),
-  'cam-join': fc.record({ nonce, link, cameras: fc.array(id, { maxLength: camerasPerUnitMax }), epoch: u32 }, plain),
+  'cam-join': fc.record(
+    { nonce, link, cameras: fc.array(id, { maxLength: camerasPerUnitMax }), epoch: u32 },
+    plain,
+  ),
   'cam-response': fc.record({ nonce, epoch: u32 }, plain),
-  'cam-connection': fc.record({
-    stage: fc.constantFrom('accept', 'confirm'),
-    epoch: u32,
-    leaseMs: u32,
-    utcUs: fc.maxSafeInteger(),
-  }, plain),
+  'cam-connection': fc.record(
+    {
+      stage: fc.constantFrom('accept', 'confirm'),
+      epoch: u32,
+      leaseMs: u32,
+      utcUs: fc.maxSafeInteger(),
+    },
+    plain,
+  ),
   'cam-echo': fc.record({ reply: fc.boolean(), utcUs: fc.maxSafeInteger() }, plain),
 };
 const names = Object.keys(bodies) as PacketName[];
 
 function packetsNamed(name: PacketName): fc.Arbitrary<Packet> {
-  return fc.record({ name: fc.constant(name), header, body: bodies[name] as fc.Arbitrary<unknown> }, plain) as fc.Arbitrary<Packet>;
+  return fc.record(
+    { name: fc.constant(name), header, body: bodies[name] as fc.Arbitrary<unknown> },
+    plain,
+  ) as fc.Arbitrary<Packet>;
 }
 
 /** The two ways a packet travels. */
 const carriers = [
-  { carrier: 'a datagram', encode: encodeDatagram, decode: (_: Packet, bytes: Buffer) => decodeDatagram(bytes) },
+  {
+    carrier: 'a datagram',
+    encode: encodeDatagram,
+    decode: (_: Packet, bytes: Buffer) => decodeDatagram(bytes),
+  },
   {
     carrier: 'a link',
     encode: encodePacketBody,
@@ -157,7 +179,11 @@ test('a datagram without a whole number is refused', () => {
 });
 
 test('another version is refused by its number, even when nothing else of it can be read', () => {
-  for (const rest of [encodePacketBody(echo).subarray(1), Buffer.from('what version 2 may say'), Buffer.alloc(0)]) {
+  for (const rest of [
+    encodePacketBody(echo).subarray(1),
+    Buffer.from('what version 2 may say'),
+    Buffer.alloc(0),
+  ]) {
     const body = Buffer.concat([Buffer.of(2), rest]);
     assert.deepEqual(decodePacketBody(packetNumber(echo), body), {
       ok: false,
@@ -181,7 +207,12 @@ const longLink = { host: 'h'.repeat(64), port: 65_535 };
 const longHeader = { version: protocolVersion, network: longId, sender: longId, incarnation: 0xffff_ffff };
 
 test('the longest join fits into a sealed datagram', () => {
-  const body = { nonce: Buffer.alloc(nonceBytes), link: longLink, epoch: 1, cameras: Array(camerasPerUnitMax).fill(longId) };
+  const body = {
+    nonce: Buffer.alloc(nonceBytes),
+    link: longLink,
+    epoch: 1,
+    cameras: Array(camerasPerUnitMax).fill(longId),
+  };
   const join: Packet = { name: 'cam-join', header: longHeader, body };
   assert(encodeDatagram(join).length <= datagramBodyBytesMax);
 });
@@ -196,6 +227,10 @@ test('the longest exchange fits into a frame', () => {
     neighbors: Array(linksPerServerMax).fill(longId),
     cameras: Array(camerasPerServerMax).fill({ camera: longId, unit: longId, epoch: 1, online: true }),
   };
-  const packet: Packet = { name: 'ss-exchange', header: longHeader, body: { rows: Array(rowsPerExchangeMax).fill(full) } };
+  const packet: Packet = {
+    name: 'ss-exchange',
+    header: longHeader,
+    body: { rows: Array(rowsPerExchangeMax).fill(full) },
+  };
   assert(encodePacketBody(packet).length <= linkPacketBytesMax);
 });

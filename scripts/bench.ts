@@ -1,0 +1,41 @@
+/** `npm run bench -- [NAME] [--json FILE]`: runs a benchmark, prints its table, fails when the run was not valid. */
+import { writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { benchFirstPicture } from './bench/first-picture.ts';
+
+/** One line of a benchmark's table. */
+export interface Figure {
+  readonly figure: string;
+  readonly value: number;
+  readonly unit: string;
+  /** the same of the peer that ran beside it */
+  readonly peer?: { readonly name: string; readonly value: number };
+}
+
+const benches: Readonly<Record<string, () => Promise<Figure[]>>> = { 'first-picture': benchFirstPicture };
+
+function print(figures: readonly Figure[]): void {
+  const rows = figures.map(({ figure, value, unit, peer }) => {
+    const against =
+      peer === undefined
+        ? ''
+        : `${(value / peer.value).toFixed(2)} × ${peer.name} (${peer.value.toFixed(2)})`;
+    return [figure, `${value.toFixed(value < 10 ? 2 : 0)} ${unit}`, against];
+  });
+  const widths = [0, 1].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  for (const [figure = '', value = '', against = ''] of rows) {
+    console.log(`${figure.padEnd(widths[0] ?? 0)}  ${value.padStart(widths[1] ?? 0)}  ${against}`);
+  }
+}
+
+const { values, positionals } = parseArgs({ options: { json: { type: 'string' } }, allowPositionals: true });
+const name = positionals[0] ?? 'first-picture';
+const bench = benches[name];
+if (bench === undefined) {
+  console.error(`no benchmark ${name}; there are: ${Object.keys(benches).join(', ')}`);
+  process.exit(2);
+}
+const figures = await bench();
+print(figures);
+if (values.json !== undefined)
+  writeFileSync(values.json, `${JSON.stringify({ bench: name, figures }, null, 2)}\n`);

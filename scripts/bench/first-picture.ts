@@ -1,0 +1,151 @@
+/**
+ * The figures of a whole small network: three servers, four cameras of 960×540 at 25/s and 1.2 Mbit/s with sound, all
+ * encoding on this machine. Durability: synced at least every second.
+ *
+ * Validity gate: in every file on the disks each frame number follows the one before it, else the run fails. (The test
+ * source skips frames when this machine cannot draw or encode them for a second; such a run is no measurement either.)
+ * The peer for the cost of recording is `ffmpeg -c copy` writing the same streams as fragmented MP4 in real time, from
+ * files, without TLS, index or sync.
+ */
+import assert from 'node:assert';
+import { execFileSync, spawn } from 'node:child_process';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { openChromium } from '../../test/support/chromium.ts';
+import {
+  bundle,
+  getCameras,
+  getStatus,
+  startNetwork,
+  type TestNetwork,
+  until,
+  untilUp,
+} from '../../test/support/network.ts';
+import { live, videoOf } from '../../test/support/page-checks.ts';
+import { picturesOf } from '../../test/support/recorded-video.ts';
+import { watchFrames } from '../../test/support/test-bar-page.ts';
+import type { Figure } from '../bench.ts';
+
+const recordedSeconds = 30;
+const displayedFrames = 250;
+const servers = ['ss-1', 'ss-2', 'ss-3'];
+
+/** Runs it; about a minute and a half. Rejects when the run is not valid. */
+export async function benchFirstPicture(): Promise<Figure[]> {
+  await using network = await startNetwork({ servers: 3, cameras: 4 });
+  const startedAt = Date.now();
+  const firstRecordedMs = await until('a durable frame', async () => {
+    const list = await getCameras(network.url());
+    return list.some(({ durableThrough }) => durableThrough !== null) ? Date.now() - startedAt : undefined;
+  });
+  await untilUp(network, 3, 4);
+  const cost = await recordingCost(network);
+  const latency = await displayLatency(network);
+  for (const unit of [...network.units.values()].reverse()) await unit.stop();
+  const files = recordedFiles(network.folder);
+  await assertWhole(files);
+  const peer = await ffmpegCost(files.slice(0, 4));
+  const program = readFileSync(bundle);
+  return [
+    {
+      figure: 'from the start of all processes to the first durable frame',
+      value: firstRecordedMs,
+      unit: 'ms',
+    },
+    { figure: 'capture to display in Chromium, p50', value: percentile(latency, 0.5), unit: 'ms' },
+    { figure: 'capture to display in Chromium, p95', value: percentile(latency, 0.95), unit: 'ms' },
+    {
+      figure: 'CPU of all servers per GB recorded, nobody watching',
+      value: cost,
+      unit: 's/GB',
+      peer: { name: 'ffmpeg -c copy', value: peer },
+    },
+    { figure: 'bundle', value: program.length / 1e6, unit: 'MB' },
+    { figure: 'bundle, gzip', value: gzipSync(program).length / 1e6, unit: 'MB' },
+  ];
+}
+
+async function usage(network: TestNetwork): Promise<{ cpuSeconds: number; bytes: number }> {
+  const answers = await Promise.all(servers.map((server) => getStatus(network.url(server))));
+  const sum = (pick: (answer: (typeof answers)[number]) => number): number =>
+    answers.reduce((total, answer) => total + pick(answer), 0);
+  return {
+    cpuSeconds: sum(({ cpuSeconds }) => cpuSeconds),
+    bytes: sum(({ recordedBytes }) => recordedBytes),
+  };
+}
+
+/** CPU seconds of the three servers per 10^9 bytes received. */
+async function recordingCost(network: TestNetwork): Promise<number> {
+  const before = await usage(network);
+  await new Promise((resolve) => setTimeout(resolve, recordedSeconds * 1000));
+  const after = await usage(network);
+  return (after.cpuSeconds - before.cpuSeconds) / ((after.bytes - before.bytes) / 1e9);
+}
+
+async function displayLatency(network: TestNetwork): Promise<number[]> {
+  await using browser = await openChromium();
+  await browser.page.goto(`${network.url()}/#/camera/cam-1`);
+  await live(browser.page, 'cam-1');
+  // The first seconds are the player finding its place.
+  const frames = await watchFrames(browser.page, videoOf('cam-1'), displayedFrames + 50);
+  return frames.slice(50).map(({ latencyMs }) => latencyMs);
+}
+
+function percentile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
+}
+
+function recordedFiles(folder: string): string[] {
+  const names = readdirSync(folder, { recursive: true }).map(String);
+  const files = names.filter((name) => name.endsWith('.mp4')).map((name) => join(folder, name));
+  return files.sort((a, b) => statSync(b).size - statSync(a).size);
+}
+
+async function assertWhole(files: readonly string[]): Promise<void> {
+  assert(files.length >= 4, `${files.length} files`);
+  for (const file of files) {
+    const pictures = await picturesOf(file, 960, 540);
+    for (const [n, { frameNumber }] of pictures.entries()) {
+      assert.equal(
+        frameNumber,
+        (pictures[0]?.frameNumber ?? 0) + n,
+        `not valid: ${file} lacks a frame at ${n}`,
+      );
+    }
+  }
+}
+
+/** CPU seconds of `ffmpeg -c copy` per 10^9 bytes, four at a time in real time. */
+async function ffmpegCost(files: readonly string[]): Promise<number> {
+  const ticksPerSecond = Number(execFileSync('getconf', ['CLK_TCK']).toString());
+  const flags = ['-movflags', 'frag_keyframe+empty_moov+default_base_moof', '-f', 'mp4'];
+  const runs = files.map(async (file) => {
+    const args = ['-v', 'error', '-nostdin', '-re', '-i', file, '-c', 'copy', '-y', ...flags, `${file}.copy`];
+    const child = spawn('ffmpeg', args, { stdio: 'ignore' });
+    let ticks = 0;
+    const timer = setInterval(() => {
+      ticks = Math.max(ticks, cpuTicks(child.pid ?? 0));
+    }, 100);
+    await new Promise((resolve) => child.once('close', resolve));
+    clearInterval(timer);
+    return { cpuSeconds: ticks / ticksPerSecond, bytes: statSync(file).size };
+  });
+  const done = await Promise.all(runs);
+  const cpuSeconds = done.reduce((sum, one) => sum + one.cpuSeconds, 0);
+  return cpuSeconds / (done.reduce((sum, one) => sum + one.bytes, 0) / 1e9);
+}
+
+/** User and system time of a process in clock ticks; 0 when it is gone (proc(5)). */
+function cpuTicks(pid: number): number {
+  try {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+      .replace(/^.*\) /, '')
+      .split(' ');
+    return Number(fields[11]) + Number(fields[12]);
+  } catch {
+    return 0;
+  }
+}

@@ -1,0 +1,172 @@
+/**
+ * The README's commands, as they stand there, on a fresh clone in a temporary folder. A command that this file does not
+ * know fails the test, so a new one in the README needs a check here.
+ */
+import assert from 'node:assert';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { run } from '../support/gst.ts';
+import { getCameras, until } from '../support/network.ts';
+import { assertPlayable } from '../support/recorded-video.ts';
+
+const repository = join(import.meta.dirname, '..', '..');
+
+/** Every command in a `sh` block. */
+function commandsOf(readme: string): string[] {
+  const blocks = [...readme.matchAll(/```sh\n([^]*?)```/g)].map(([, block]) => block ?? '');
+  return blocks.flatMap((block) => block.trim().split('\n'));
+}
+
+describe('the README', () => {
+  const commands = commandsOf(readFileSync(join(repository, 'README.md'), 'utf8'));
+  const left = new Set(commands);
+  let clone = '';
+
+  /** Takes a command off the list of those that nobody has tried. */
+  function command(start: string): string {
+    const found = commands.find((candidate) => candidate.startsWith(start));
+    assert(found, `the README has no command that begins with ${start}`);
+    left.delete(found);
+    return found;
+  }
+
+  function start(line: string): ChildProcess {
+    return spawn('bash', ['-c', `exec ${line}`], { cwd: clone, stdio: ['ignore', 'pipe', 'pipe'] });
+  }
+
+  async function finish(line: string): Promise<{ stdout: string; stderr: string; code: number | null }> {
+    const { stdout, stderr, code } = await run('bash', ['-c', `cd ${clone} && ${line}`]);
+    return { stdout: stdout.toString(), stderr, code };
+  }
+
+  before(async () => {
+    clone = join(await mkdtemp(join(tmpdir(), 'starling-readme-')), 'starling');
+    const { code, stderr } = await run('git', ['clone', '--quiet', repository, clone]);
+    assert.equal(code, 0, stderr);
+  });
+
+  after(() => rm(join(clone, '..'), { recursive: true, force: true }));
+
+  test('sets up, builds and runs a network with one command, and Ctrl-C ends it without a trace', async () => {
+    const demo = start(`${command('npm start')} -- --port 18400`);
+    let said = '';
+    demo.stdout?.on('data', (chunk: Buffer) => (said += chunk.toString()));
+    demo.stderr?.on('data', (chunk: Buffer) => (said += chunk.toString()));
+    const url = await until(
+      'the address is printed',
+      () => {
+        assert.equal(demo.exitCode, null, said);
+        return /Open (http:\/\/127\.0\.0\.1:\d+) to watch/.exec(said)?.[1];
+      },
+      170_000,
+    );
+    assert.equal((await getCameras(url)).length, 4);
+    const pids = unitsOf(clone);
+    assert(pids.length >= 7, `${pids.length} processes`);
+    demo.kill('SIGINT');
+    await until('it is gone', () => demo.exitCode !== null || demo.signalCode !== null, 20_000);
+    await until('no process is left', () => unitsOf(clone).length === 0);
+  });
+
+  test('leaves playable recordings in a folder of one’s choice, and asks them by command line', async () => {
+    const demo = start(`${command('npm start -- --servers 2')} --port 18500`);
+    const url = 'http://127.0.0.1:18500';
+    await until(
+      'both cameras are recorded',
+      async () => {
+        const cameras = await getCameras(url);
+        return cameras.length === 2 && cameras.every(({ durableThrough }) => durableThrough !== null);
+      },
+      60_000,
+    );
+    const server = `STARLING_SERVER=${url} `;
+    await until('ten seconds are recorded', async () => {
+      const { stdout } = await finish(`${server}${command('node dist/starling.mjs recordings')} --json`);
+      const { segments } = JSON.parse(stdout) as { segments: { from: string; to: string }[] };
+      const [first] = segments;
+      return first !== undefined && Date.parse(first.to) - Date.parse(first.from) > 10_000;
+    });
+    const status = await finish(server + command('node dist/starling.mjs status'));
+    assert.equal(status.code, 0, status.stderr);
+    assert.match(status.stdout, /ss-1/);
+    const cameras = await finish(server + command('node dist/starling.mjs cameras'));
+    assert.match(cameras.stdout, /cam-1[^]*cam-2/);
+    const recordings = await finish(server + command('node dist/starling.mjs recordings'));
+    assert.equal(recordings.code, 0, recordings.stderr);
+    const saved = await finish(server + command('node dist/starling.mjs export'));
+    assert.equal(saved.code, 0, saved.stderr);
+    await assertPlayable(join(clone, 'clip.mp4'));
+
+    await until('the demo has ended by itself', () => demo.exitCode !== null, 60_000);
+    assert.equal(demo.exitCode, 0);
+    const files = readdirSync(join(clone, 'demo'), { recursive: true }).map(String);
+    for (const camera of ['cam-1', 'cam-2']) {
+      const recorded = files.filter(
+        (file) => file.includes(`recordings/${camera}/`) && file.endsWith('.mp4'),
+      );
+      assert(recorded.length > 0, `${camera} is recorded`);
+      for (const file of recorded) await assertPlayable(join(clone, 'demo', file));
+    }
+  });
+
+  test('explains every command', async () => {
+    const help = await finish(command('node dist/starling.mjs --help'));
+    assert.equal(help.code, 0);
+    for (const name of ['demo', 'run', 'status', 'cameras', 'recordings', 'export', 'site']) {
+      assert.match(help.stdout, new RegExp(`^  ${name} `, 'm'));
+    }
+  });
+
+  test('makes a site and runs its units', async () => {
+    for (const step of [
+      'site init',
+      'site enroll ./home --unit server-1',
+      'site enroll ./home --unit cam-1',
+    ]) {
+      const { code, stderr } = await finish(command(`node dist/starling.mjs ${step}`));
+      assert.equal(code, 0, stderr);
+    }
+    const list = await finish(command('node dist/starling.mjs site list'));
+    assert.match(list.stdout, /server-1[^]*cam-1|cam-1[^]*server-1/);
+    const unit = start(command('node dist/starling.mjs run'));
+    const index = join(clone, 'home', 'units', 'server-1', 'data', 'index');
+    let said = '';
+    unit.stderr?.on('data', (chunk: Buffer) => (said += chunk.toString()));
+    await until('the server is up', () => {
+      assert.equal(unit.exitCode, null, said);
+      return said.includes('server server-1: page http://127.0.0.1:');
+    });
+    assert(existsSync(index));
+    unit.kill('SIGTERM');
+    await until('it stops cleanly', () => unit.exitCode === 0);
+  });
+
+  test('names only commands that are tried here or run this test', () => {
+    // This very test runs under `npm test`; the bench takes minutes and is run by hand, so here it only has to exist.
+    assert(left.delete('npm test'));
+    assert(left.delete('npm run bench'));
+    const { scripts } = JSON.parse(readFileSync(join(clone, 'package.json'), 'utf8')) as {
+      scripts: Record<string, string>;
+    };
+    assert(scripts['test'] !== undefined && scripts['bench'] !== undefined);
+    assert.match(readFileSync(join(clone, '.ci', 'run'), 'utf8'), /^npm test/m);
+    assert.deepEqual([...left], []);
+  });
+});
+
+/** Processes of this clone's bundle. */
+function unitsOf(clone: string): string[] {
+  return readdirSync('/proc').filter((entry) => {
+    if (!/^\d+$/.test(entry)) return false;
+    try {
+      const line = readFileSync(`/proc/${entry}/cmdline`, 'utf8');
+      return line.includes(join(clone, 'dist', 'starling.mjs'));
+    } catch {
+      return false;
+    }
+  });
+}

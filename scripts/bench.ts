@@ -1,4 +1,7 @@
-/** `npm run bench -- [NAME] [--json FILE]`: runs a benchmark, prints its table, fails when the run was not valid. */
+/**
+ * `npm run bench -- [NAME] [--json FILE] [--quick]`: runs a benchmark, prints its table, fails when the run was not
+ * valid. `--quick` only shows that it works: its figures mean nothing.
+ */
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { benchFirstPicture } from './bench/first-picture.ts';
@@ -12,7 +15,9 @@ export interface Figure {
   readonly peer?: { readonly name: string; readonly value: number };
 }
 
-const benches: Readonly<Record<string, () => Promise<Figure[]>>> = { 'first-picture': benchFirstPicture };
+const benches: Readonly<Record<string, (quick: boolean) => Promise<Figure[]>>> = {
+  'first-picture': benchFirstPicture,
+};
 
 function print(figures: readonly Figure[]): void {
   const rows = figures.map(({ figure, value, unit, peer }) => {
@@ -28,14 +33,17 @@ function print(figures: readonly Figure[]): void {
   }
 }
 
-const { values, positionals } = parseArgs({ options: { json: { type: 'string' } }, allowPositionals: true });
+const { values, positionals } = parseArgs({
+  options: { json: { type: 'string' }, quick: { type: 'boolean', default: false } },
+  allowPositionals: true,
+});
 const name = positionals[0] ?? 'first-picture';
 const bench = benches[name];
 if (bench === undefined) {
   console.error(`no benchmark ${name}; there are: ${Object.keys(benches).join(', ')}`);
   process.exit(2);
 }
-const figures = await bench();
+const figures = await bench(values.quick);
 print(figures);
 if (values.json !== undefined)
-  writeFileSync(values.json, `${JSON.stringify({ bench: name, figures }, null, 2)}\n`);
+  writeFileSync(values.json, `${JSON.stringify({ bench: name, quick: values.quick, figures }, null, 2)}\n`);

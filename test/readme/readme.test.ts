@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert';
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -132,6 +132,8 @@ describe('the README', () => {
     }
     const list = await finish(command('node dist/starling.mjs site list'));
     assert.match(list.stdout, /server-1[^]*cam-1|cam-1[^]*server-1/);
+    // Somebody's server may run on this machine already.
+    appendFileSync(join(clone, 'home', 'units', 'server-1', 'unit.yaml'), 'server: { http: { port: 0 } }\n');
     const unit = start(command('node dist/starling.mjs run'));
     const index = join(clone, 'home', 'units', 'server-1', 'data', 'index');
     let said = '';

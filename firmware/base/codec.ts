@@ -7,7 +7,7 @@
  * JavaScript numbers and refused above 2^53 − 1, so that nothing is ever rounded.
  */
 import assert from 'node:assert';
-import { accept, reject, type Result } from './result.ts';
+import { accept, type Result, reject } from './result.ts';
 
 /** Reads fields one after another; after the first refusal every read yields a zero and `reason` is set. */
 export class Reader {
@@ -38,7 +38,7 @@ export class Reader {
 }
 
 /** Grows as needed; `finish` returns exactly what was written. */
-export class Writer {
+class Writer {
   private bytes = Buffer.allocUnsafe(256);
   private length = 0;
 

@@ -64,7 +64,8 @@ export class FrameReader {
   push(chunk: Buffer): boolean {
     let offset = 0;
     while (offset < chunk.length && this.reason === undefined) {
-      offset = this.prefixFilled < prefixBytes ? this.readPrefix(chunk, offset) : this.readBody(chunk, offset);
+      offset =
+        this.prefixFilled < prefixBytes ? this.readPrefix(chunk, offset) : this.readBody(chunk, offset);
     }
     return this.reason === undefined;
   }

@@ -3,7 +3,9 @@
  */
 
 /** A decoded value, or why the bytes were refused. */
-export type Result<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly reason: string };
+export type Result<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly reason: string };
 
 /** Wraps a good value. */
 export function accept<T>(value: T): Result<T> {

@@ -6,7 +6,7 @@
  * The configuration is checked against ISO/IEC 14496-15 §5.3.3.1 (AVCDecoderConfigurationRecord) and ISO/IEC 14496-3
  * §1.6.2.1 (AudioSpecificConfig), as every player after us relies on it. Sizes are pixels, rates Hz.
  */
-import { accept, reject, type Result } from '../base/result.ts';
+import { accept, type Result, reject } from '../base/result.ts';
 import type { TrackFormat } from './sample.ts';
 
 /** Longest caps text and configuration that are looked at. */

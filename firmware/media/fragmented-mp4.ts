@@ -2,8 +2,9 @@
  * Fragmented MP4 as it is stored, streamed live and exported: an init segment (`ftyp moov`), then fragments
  * (`[prft] [uuid] moof mdat`), ISO/IEC 14496-12 §8.8.
  *
- * Invariants: track id = place + 1; media time is µs and `tfdt` is the capture clock, never rebased; payloads are
- * passed on by reference; one header buffer of exact size per fragment.
+ * Invariants: track id = place + 1; media time is µs, PTS − origin, and nothing is ever rounded; the origin is in the
+ * `uuid` box, so the capture clock is never lost; payloads are passed on by reference; one header buffer of exact size
+ * per fragment.
  */
 import assert from 'node:assert';
 import { encode } from '../base/codec.ts';
@@ -28,6 +29,8 @@ export interface FragmentOptions {
   readonly batches: readonly Batch[];
   readonly mapping?: UtcMapping | undefined;
   readonly captureId?: string | undefined;
+  /** PTS that is media time 0 (default 0), not later than the first decode time of the file */
+  readonly originUs?: number | undefined;
 }
 
 /** A fragment ready for one writev: `parts` is `header` and then the payloads by reference, `bytes` long in all. */
@@ -58,7 +61,8 @@ export function fragment(options: FragmentOptions): Fragment {
   let moofBytes = 8 + 16;
   for (const batch of options.batches) {
     if (batch.samples.length === 0) continue;
-    const run = planRun(batch.trackId, batch.samples, batch.endPtsUs);
+    const { trackId, samples: content, endPtsUs } = batch;
+    const run = planRun({ trackId, samples: content, endPtsUs, originUs: options.originUs ?? 0 });
     runs.push(run);
     samples += batch.samples.length;
     payloadBytes += run.payloadBytes;
@@ -92,6 +96,7 @@ function describe(options: FragmentOptions, runs: readonly Run[]): Buffer | unde
   return encode(fragmentBox, {
     captureId: options.captureId,
     mapping: options.mapping,
+    originUs: options.originUs ?? 0,
     tracks: runs.map(({ trackId, samples, first }) => ({
       trackId,
       firstSequence: first.sequence,

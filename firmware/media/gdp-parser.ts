@@ -13,7 +13,7 @@
  * they arrived in; no more than one unfinished packet is held; after a refusal the parser refuses for good, as
  * there is no way to find the next header.
  */
-import { accept, reject, type Result } from '../base/result.ts';
+import { accept, type Result, reject } from '../base/result.ts';
 import { sampleBytesMax } from './sample.ts';
 
 /** What the stream carries; tags, gaps and other events are left out. */

@@ -8,13 +8,13 @@
 import { type Codec, decode, encode, flag, list, struct, text, u8, u32, u64 } from '../base/codec.ts';
 import { type FrameParts, joinParts, splitParts } from '../base/frames.ts';
 import { id } from '../base/ids.ts';
-import { accept, reject, type Result } from '../base/result.ts';
+import { accept, type Result, reject } from '../base/result.ts';
 import { gap, type Sample, sampleBytesMax, sampleHeader, trackDescription, utcMapping } from './sample.ts';
 
 /** Longest part of a sample in one frame. */
 export const sliceBytesMax = 64 * 1024;
 /** Two kinds × two renditions. */
-export const tracksPerCameraMax = 4;
+const tracksPerCameraMax = 4;
 /** Tracks of 8 cameras. */
 export const tracksPerLinkMax = 32;
 

@@ -28,6 +28,8 @@ export interface Run {
   readonly samples: readonly Sample[];
   /** the next sample's PTS */
   readonly endPtsUs: number | undefined;
+  /** PTS that is media time 0 */
+  readonly originUs: number;
   readonly first: Sample;
   readonly trunFlags: number;
   readonly trafBytes: number;
@@ -35,14 +37,15 @@ export interface Run {
 }
 
 /** Sizes the track fragment of at least one sample. */
-export function planRun(trackId: number, samples: readonly Sample[], endPtsUs: number | undefined): Run {
+export function planRun(content: Pick<Run, 'trackId' | 'samples' | 'endPtsUs' | 'originUs'>): Run {
+  const { samples } = content;
   const first = samples[0];
   assert(first !== undefined);
   let payloadBytes = 0;
   let trunFlags = trunDataOffset | trunDuration | trunSize;
   let sampleBytes = 8;
   let mixed = false;
-  let composed = first.ptsUs < 0;
+  let composed = first.ptsUs < content.originUs;
   let previousPtsUs = first.ptsUs;
   for (const sample of samples) {
     payloadBytes += sample.bytes;
@@ -59,7 +62,7 @@ export function planRun(trackId: number, samples: readonly Sample[], endPtsUs: n
     sampleBytes += 4;
   }
   const trafBytes = 8 + 20 + 20 + 20 + samples.length * sampleBytes;
-  return { trackId, samples, endPtsUs, first, trunFlags, trafBytes, payloadBytes };
+  return { ...content, first, trunFlags, trafBytes, payloadBytes };
 }
 
 /** Size and type of a box (§4.2). */
@@ -78,8 +81,8 @@ const ntpEpochSeconds = 2_208_988_800;
 
 /** Producer reference time (§8.16.5) at offset 0; flags 24: the UTC at which the pictured event happened. */
 export function writePrft(target: Buffer, run: Run, mapping: UtcMapping): void {
-  const ptsUs = Math.max(0, run.first.ptsUs);
-  const utcUs = ptsUs + mapping.offsetUs;
+  const mediaUs = Math.max(0, run.first.ptsUs - run.originUs);
+  const utcUs = run.originUs + mediaUs + mapping.offsetUs;
   const seconds = Math.floor(utcUs / 1_000_000);
   const fraction = Math.floor(((utcUs - seconds * 1_000_000) / 1_000_000) * 0x1_0000_0000);
   writeBox(target, 0, 32, 'prft');
@@ -87,7 +90,7 @@ export function writePrft(target: Buffer, run: Run, mapping: UtcMapping): void {
   target.writeUInt32BE(run.trackId, 12);
   target.writeUInt32BE((seconds + ntpEpochSeconds) >>> 0, 16);
   target.writeUInt32BE(fraction >>> 0, 20);
-  writeU64(target, 24, ptsUs);
+  writeU64(target, 24, mediaUs);
 }
 
 /** Our own description (§11.1). */
@@ -129,7 +132,7 @@ export function writeMoof(
 /** Track fragment (§8.8.6): header (§8.8.7, default-base-is-moof), decode time (§8.8.12), one run. */
 function writeTraf(target: Buffer, at: number, run: Run, dataOffset: number, extent: Extent): void {
   const { first } = run;
-  const decodeUs = Math.max(0, first.ptsUs - first.compositionUs);
+  const decodeUs = Math.max(0, first.ptsUs - first.compositionUs - run.originUs);
   writeBox(target, at, run.trafBytes, 'traf');
   writeBox(target, at + 8, 20, 'tfhd');
   target.writeUInt32BE(0x02_0020, at + 16);
@@ -148,7 +151,7 @@ function writeTrun(
   run: Run,
   start: { dataOffset: number; decodeUs: number; extent: Extent },
 ): void {
-  const { samples, endPtsUs } = run;
+  const { samples, endPtsUs, originUs } = run;
   const composed = (run.trunFlags & trunComposition) !== 0;
   const mixed = (run.trunFlags & trunSampleFlags) !== 0;
   writeBox(target, at, run.trafBytes - 48, 'trun');
@@ -161,13 +164,17 @@ function writeTrun(
     const sample = samples[i] as Sample;
     const next = samples[i + 1];
     const nextUs = next === undefined ? endPtsUs : next.ptsUs;
-    const nextDecodeUs = nextUs === undefined ? undefined : nextUs - (next ?? run.first).compositionUs;
+    const nextDecodeUs =
+      nextUs === undefined ? undefined : nextUs - originUs - (next ?? run.first).compositionUs;
     const durationUs = durationOf(sample, decodeUs, nextDecodeUs, next === undefined);
     place = target.writeUInt32BE(durationUs, place);
     place = target.writeUInt32BE(sample.bytes, place);
     if (mixed) place = target.writeUInt32BE(sample.keyframe ? keyframeFlags : deltaFlags, place);
     if (composed)
-      place = target.writeInt32BE(clamp(sample.ptsUs - decodeUs, -0x8000_0000, 0x7fff_ffff), place);
+      place = target.writeInt32BE(
+        clamp(sample.ptsUs - originUs - decodeUs, -0x8000_0000, 0x7fff_ffff),
+        place,
+      );
     if (sample.ptsUs < start.extent.from) start.extent.from = sample.ptsUs;
     if (sample.ptsUs + durationUs > start.extent.to) start.extent.to = sample.ptsUs + durationUs;
     decodeUs += durationUs;

@@ -6,7 +6,7 @@
  * read: default-base-is-moof, explicit data offsets, defaults in `tfhd`. Media time is µs.
  */
 import { Reader, u32, u64 } from '../base/codec.ts';
-import { accept, reject, type Result } from '../base/result.ts';
+import { accept, type Result, reject } from '../base/result.ts';
 import { fragmentSamplesMax } from './fragmented-mp4.ts';
 import { tracksMax } from './self-description.ts';
 

@@ -7,7 +7,7 @@
  * `fragmentsMax` listings; payloads are handed out by reference. Times are µs.
  */
 import { decode } from '../base/codec.ts';
-import { accept, reject, type Result } from '../base/result.ts';
+import { accept, type Result, reject } from '../base/result.ts';
 import type { FragmentListing } from './fragment-listing.ts';
 import { type Box, boxAt, boxesIn, parseMoof, type TrackRun } from './mp4-reader.ts';
 import type { Sample, TrackDescription, UtcMapping } from './sample.ts';
@@ -92,15 +92,23 @@ export function parseFragment(bytes: Buffer): Result<ParsedFragment> {
   if (fault !== undefined) return reject(fault);
   const batches = runs.value.map((run, place) => ({
     trackId: run.trackId,
-    samples: samplesOf(bytes, moof.start, run, description?.value.tracks[place]?.firstSequence ?? 0),
+    samples: samplesOf(bytes, moof.start, run, {
+      firstSequence: description?.value.tracks[place]?.firstSequence ?? 0,
+      originUs: description?.value.originUs ?? 0,
+    }),
   }));
   return accept({ batches, captureId: description?.value.captureId, mapping: description?.value.mapping });
 }
 
-function samplesOf(bytes: Buffer, base: number, run: TrackRun, firstSequence: number): Sample[] {
+function samplesOf(
+  bytes: Buffer,
+  base: number,
+  run: TrackRun,
+  { firstSequence, originUs }: { firstSequence: number; originUs: number },
+): Sample[] {
   return run.samples.map((sample, place) => ({
     sequence: firstSequence + place,
-    ptsUs: sample.ptsUs,
+    ptsUs: originUs + sample.ptsUs,
     durationUs: sample.durationUs,
     compositionUs: Math.max(0, sample.compositionUs),
     keyframe: sample.keyframe,
@@ -131,6 +139,8 @@ function runsFault(
     for (const sample of run.samples) {
       const from = moof.start + sample.offset;
       if (from < mdat.content || from + sample.bytes > mdat.end) return 'sample outside mdat';
+      const endUs = (description?.originUs ?? 0) + sample.ptsUs + sample.durationUs;
+      if (!Number.isSafeInteger(endUs)) return 'time out of range';
     }
     const stated = description?.tracks[place];
     if (description === undefined) continue;
@@ -220,7 +230,7 @@ async function scanFragment(window: Window, offset: number): Promise<Result<Frag
       const fault = runsFault(runs, moof, box, description);
       if (fault !== undefined) return reject(fault);
       return accept(
-        listingOf(runs, {
+        listingOf(runs, description.originUs, {
           offset,
           bytes: box.end - offset,
           mapping: description.mapping,
@@ -252,6 +262,7 @@ async function scanFragment(window: Window, offset: number): Promise<Result<Frag
 /** Adds the times: PTS of the first sample and end of the last, of all tracks. */
 function listingOf(
   runs: readonly TrackRun[],
+  originUs: number,
   rest: Omit<FragmentListing, 'fromPtsUs' | 'toPtsUs'>,
 ): FragmentListing {
   let fromPtsUs = Number.POSITIVE_INFINITY;
@@ -262,7 +273,7 @@ function listingOf(
       toPtsUs = Math.max(toPtsUs, ptsUs + durationUs);
     }
   }
-  return { ...rest, fromPtsUs, toPtsUs };
+  return { ...rest, fromPtsUs: originUs + fromPtsUs, toPtsUs: originUs + toPtsUs };
 }
 
 /** A box type from a hostile file, fit for a log line. */

@@ -12,7 +12,7 @@ import { id } from '../base/ids.ts';
 export const sampleBytesMax = 8 * 1024 * 1024;
 
 /** What a decoder needs. `config` is the avcC box's content for h264, the AudioSpecificConfig for aac. */
-export const trackFormat = struct({
+const trackFormat = struct({
   codec: oneOf(['h264', 'aac']),
   config: bytes(4096),
   /** pixels; 0 for audio */
@@ -51,7 +51,7 @@ export const sampleHeader = struct({
   /** a decoder may start here; every audio sample is one */
   keyframe: flag,
 });
-export type SampleHeader = ValueOf<typeof sampleHeader>;
+type SampleHeader = ValueOf<typeof sampleHeader>;
 
 /** One access unit. `payload` is kept in the parts it arrived in, so that it can be written without a copy. */
 export interface Sample extends SampleHeader {

@@ -24,6 +24,8 @@ export const tracksBox = list(trackDescription, tracksMax);
 export const fragmentBox = struct({
   captureId: optional(text(64)),
   mapping: optional(utcMapping),
+  /** PTS of media time 0: files begin at 0 for players, and still say what the camera's clock said */
+  originUs: u64,
   tracks: list(struct({ trackId: u8, firstSequence: u64, count: u32 }), tracksMax),
 });
 export type FragmentBox = ValueOf<typeof fragmentBox>;

@@ -28,7 +28,10 @@ export class PendingAnswers {
     if (this.answers.size >= pendingAnswersMax && !this.answers.has(join.joiner.unit)) return false;
     const delay = answerDelayMs.base + load * answerDelayMs.load + this.random.unit() * answerDelayMs.jitter;
     // A joiner that asks again has waited already.
-    const dueAt = Math.min(now + delay, this.answers.get(join.joiner.unit)?.dueAt ?? Number.POSITIVE_INFINITY);
+    const dueAt = Math.min(
+      now + delay,
+      this.answers.get(join.joiner.unit)?.dueAt ?? Number.POSITIVE_INFINITY,
+    );
     this.answers.set(join.joiner.unit, { ...join, dueAt });
     return true;
   }

@@ -126,7 +126,13 @@ export class CameraNode implements OverlayNode {
       case 'cam-echo':
         return packet.body.reply
           ? []
-          : [{ type: 'send', link, packet: { ...packet, header: this.header(), body: { ...packet.body, reply: true } } }];
+          : [
+              {
+                type: 'send',
+                link,
+                packet: { ...packet, header: this.header(), body: { ...packet.body, reply: true } },
+              },
+            ];
       default:
         return [];
     }
@@ -134,7 +140,8 @@ export class CameraNode implements OverlayNode {
 
   /** Any authenticated packet of the manager renews the lease. */
   private renewLease(now: number, link: LinkId): void {
-    if (this.phase.name === 'managed' && this.phase.link === link) this.phase.leaseUntil = now + this.phase.leaseMs;
+    if (this.phase.name === 'managed' && this.phase.link === link)
+      this.phase.leaseUntil = now + this.phase.leaseMs;
   }
 
   private offered(now: number, offer: Offer, nonce: Buffer): Effect[] {
@@ -169,15 +176,23 @@ export class CameraNode implements OverlayNode {
     ];
   }
 
-  private confirmed(now: number, link: LinkId, server: string, body: { epoch: number; leaseMs: number }): Effect[] {
-    if (this.phase.name !== 'connecting' || this.phase.offer.link !== link || body.epoch !== this.epoch) return [];
+  private confirmed(
+    now: number,
+    link: LinkId,
+    server: string,
+    body: { epoch: number; leaseMs: number },
+  ): Effect[] {
+    if (this.phase.name !== 'connecting' || this.phase.offer.link !== link || body.epoch !== this.epoch)
+      return [];
     const others = this.phase.fallbacks;
     const leaseMs = Math.min(Math.max(body.leaseMs, leaseBoundsMs.min), leaseBoundsMs.max);
     this.phase = { name: 'managed', link, server, leaseMs, leaseUntil: now + leaseMs };
     return [
       { type: 'managed', link, server, epoch: this.epoch },
       { type: 'story', text: `managed by ${server}, epoch ${this.epoch}` },
-      ...others.map((o): Effect => ({ type: 'close', link: o.link, reason: 'another server answered earlier' })),
+      ...others.map(
+        (o): Effect => ({ type: 'close', link: o.link, reason: 'another server answered earlier' }),
+      ),
     ];
   }
 

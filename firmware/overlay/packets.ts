@@ -23,7 +23,7 @@ import {
   type ValueOf,
 } from '../base/codec.ts';
 import { id } from '../base/ids.ts';
-import { accept, reject, type Result } from '../base/result.ts';
+import { accept, type Result, reject } from '../base/result.ts';
 
 /** Raised when a packet changes in a way that old firmware cannot read. */
 export const protocolVersion = 1;
@@ -44,7 +44,7 @@ const header = struct({
 export type PacketHeader = ValueOf<typeof header>;
 
 /** Where a unit can be dialled. */
-export const address = struct({ host: text(64), port: u16 });
+const address = struct({ host: text(64), port: u16 });
 export type Address = ValueOf<typeof address>;
 
 const nonce = fixedBytes(nonceBytes);
@@ -109,12 +109,14 @@ export type PacketName = keyof typeof bodies;
 export type PacketBody<K extends PacketName> = ValueOf<(typeof bodies)[K]>;
 
 /** One packet of any name. */
-export type Packet = { [K in PacketName]: { name: K; header: PacketHeader; body: PacketBody<K> } }[PacketName];
+export type Packet = {
+  [K in PacketName]: { name: K; header: PacketHeader; body: PacketBody<K> };
+}[PacketName];
 
 const names = new Map(Object.entries(numbers).map(([name, number]) => [number, name as PacketName]));
 
 function codecOf(name: PacketName): Codec<{ header: PacketHeader; body: unknown }> {
-  return struct({ header, body: bodies[name] as Codec<unknown> });
+  return struct({ header, body: bodies[name] });
 }
 
 const codecs = new Map(Object.keys(bodies).map((name) => [name as PacketName, codecOf(name as PacketName)]));

@@ -17,10 +17,10 @@ import {
   outstandingJoinsMax,
   probeMs,
   serverEchoMs,
-  spreadMs,
 } from './constants.ts';
 import type { Effect, LinkId, OverlayEvent, OverlayNode, Peer, Random } from './effects.ts';
 import { type CameraClaim, OriginRows } from './origin-rows.ts';
+import { OwnRow } from './own-row.ts';
 import {
   type Address,
   nonceBytes,
@@ -30,13 +30,17 @@ import {
   protocolVersion,
   rowsPerExchangeMax,
 } from './packets.ts';
+import { reachableAddress } from './reachable-address.ts';
 import { ServedCameras } from './served-cameras.ts';
+import { ServerLinks } from './server-links.ts';
 
 export interface ServerNodeOptions {
   readonly network: string;
   readonly unit: string;
   /** where others dial this server */
   readonly link: Address;
+  /** where servers that never saw a join of this one reach it: an address of this machine, never `::` */
+  readonly reachableAt: Address;
   readonly pageUrl: string;
   readonly incarnation: number;
   readonly camerasMax: number;
@@ -45,28 +49,15 @@ export interface ServerNodeOptions {
   readonly utcUs: () => number;
 }
 
-interface ServerLink {
-  readonly peer: string;
-  /** the unit that dialled: of two crossed links the lower dialler's survives */
-  readonly dialler: string;
-  /** dialled or accepted; this server sent ss-connection; the handshake is over */
-  stage: 'open' | 'asked' | 'neighbor';
-  heardAt: number;
-}
-
 export class ServerNode implements OverlayNode {
   private readonly options: ServerNodeOptions;
   private readonly rows = new OriginRows();
   private readonly served: ServedCameras;
   private readonly answers: PendingAnswers;
-  private readonly servers = new Map<LinkId, ServerLink>();
+  private readonly links = new ServerLinks();
+  private readonly own: OwnRow;
   private readonly dials = new Map<number, Answer & { readonly cameras: readonly string[] }>();
   private readonly joiningCameras = new Map<string, readonly string[]>();
-  private incarnation: number;
-  private version = 0;
-  private published = '';
-  private spreadAt = Number.POSITIVE_INFINITY;
-  private lastSpreadAt = Number.NEGATIVE_INFINITY;
   private nextDial = 1;
   /** of the last joins, the newest first */
   private nonces: Buffer[] = [];
@@ -76,14 +67,20 @@ export class ServerNode implements OverlayNode {
 
   constructor(options: ServerNodeOptions) {
     this.options = options;
-    this.incarnation = options.incarnation;
+    this.own = new OwnRow(options.incarnation);
     this.served = new ServedCameras(options.camerasMax);
     this.answers = new PendingAnswers(options.random);
     this.rows.merge(this.ownRow());
   }
 
   wakeAt(): number {
-    return Math.min(this.probeAt, this.echoAt, this.spreadAt, this.answers.wakeAt(), this.served.wakeAt());
+    return Math.min(
+      this.probeAt,
+      this.echoAt,
+      this.own.wakeAt(),
+      this.answers.wakeAt(),
+      this.served.wakeAt(),
+    );
   }
 
   /** Every known server's row, its own included. */
@@ -102,8 +99,9 @@ export class ServerNode implements OverlayNode {
 
   step(now: number, event: OverlayEvent): Effect[] {
     const effects = this.handle(now, event);
-    this.publish(now);
-    return now >= this.spreadAt ? [...effects, ...this.spreadOwnRow(now)] : effects;
+    const row = this.own.revise(now, this.content());
+    if (row !== undefined) this.rows.merge(row);
+    return this.own.takeDue(now) ? [...effects, ...this.spread([this.ownRow()], undefined)] : effects;
   }
 
   private handle(now: number, event: OverlayEvent): Effect[] {
@@ -131,51 +129,26 @@ export class ServerNode implements OverlayNode {
 
   private header(): PacketHeader {
     const { network, unit } = this.options;
-    return { version: protocolVersion, network, sender: unit, incarnation: this.incarnation };
+    return { version: protocolVersion, network, sender: unit, incarnation: this.own.incarnation };
   }
 
-  private neighborIds(): string[] {
-    const ids = new Set<string>();
-    for (const link of this.servers.values()) if (link.stage === 'neighbor') ids.add(link.peer);
-    return [...ids].sort();
-  }
-
-  private ownRow(): OriginRow {
+  private content(): Omit<OriginRow, 'incarnation' | 'version'> {
     return {
       origin: this.options.unit,
-      incarnation: this.incarnation,
-      version: this.version,
-      link: this.options.link,
+      link: this.options.reachableAt,
       pageUrl: this.options.pageUrl,
-      neighbors: this.neighborIds(),
+      neighbors: this.links.neighborIds(),
       cameras: this.served.rows(),
     };
   }
 
-  /** Raises the own row's version when what it says has changed; it is spread at once, or soon after the last time. */
-  private publish(now: number): void {
-    const row = this.ownRow();
-    const content = contentOf(row);
-    if (content === this.published) return;
-    this.published = content;
-    this.version += 1;
-    row.version = this.version;
-    this.rows.merge(row);
-    this.spreadAt = Math.min(this.spreadAt, Math.max(now, this.lastSpreadAt + spreadMs));
-  }
-
-  private spreadOwnRow(now: number): Effect[] {
-    this.spreadAt = Number.POSITIVE_INFINITY;
-    this.lastSpreadAt = now;
-    return this.spread([this.ownRow()], undefined);
+  private ownRow(): OriginRow {
+    return this.own.of(this.content());
   }
 
   private spread(rows: OriginRow[], except: LinkId | undefined): Effect[] {
-    const effects: Effect[] = [];
-    for (const [link, server] of this.servers) {
-      if (server.stage === 'neighbor' && link !== except) effects.push(...this.exchange(link, rows));
-    }
-    return effects;
+    const targets = this.links.neighborLinks().filter((link) => link !== except);
+    return targets.flatMap((link) => this.exchange(link, rows));
   }
 
   private exchange(link: LinkId, rows: OriginRow[]): Effect[] {
@@ -189,10 +162,11 @@ export class ServerNode implements OverlayNode {
 
   /** Asks the network for neighbors; alone it asks again and again, with enough links now and then. */
   private probe(now: number): Effect[] {
-    const links = this.neighborIds().length;
+    const links = this.links.neighborIds().length;
     const wait =
       links === 0 ? this.probeBackoffMs : links < degree.target ? probeMs.belowTarget : probeMs.atTarget;
-    this.probeBackoffMs = links === 0 ? Math.min(this.probeBackoffMs * 2, joinBackoffMs.max) : joinBackoffMs.first;
+    this.probeBackoffMs =
+      links === 0 ? Math.min(this.probeBackoffMs * 2, joinBackoffMs.max) : joinBackoffMs.first;
     this.probeAt = now + wait * (0.75 + 0.5 * this.options.random.unit());
     const nonce = this.options.random.bytes(nonceBytes);
     this.nonces = [nonce, ...this.nonces].slice(0, outstandingJoinsMax);
@@ -204,7 +178,7 @@ export class ServerNode implements OverlayNode {
     const unit = packet.header.sender;
     if (unit === this.options.unit) return [];
     if (packet.name === 'ss-join') {
-      const neighbors = this.neighborIds();
+      const neighbors = this.links.neighborIds();
       if (this.isDialling(unit) || neighbors.includes(unit) || neighbors.length >= degree.max) return [];
       const joiner: Peer = { unit, role: 'server' };
       const address = reachableAddress(packet.body.link, from);
@@ -225,10 +199,7 @@ export class ServerNode implements OverlayNode {
   /** A second link to a server that is being dialled would only be closed again. */
   private isDialling(unit: string): boolean {
     for (const { joiner } of this.dials.values()) if (joiner.unit === unit) return true;
-    for (const { peer, dialler } of this.servers.values()) {
-      if (peer === unit && dialler === this.options.unit) return true;
-    }
-    return false;
+    return this.links.has({ peer: unit, dialler: this.options.unit });
   }
 
   /** Dials the joiners whose time has come. */
@@ -255,16 +226,18 @@ export class ServerNode implements OverlayNode {
     }
     if (peer.role === 'camera') {
       const epoch = this.rows.highestEpoch(peer.unit);
-      const offer = { unit: peer.unit, cameras: answer.cameras, header: this.header(), nonce: answer.nonce, epoch };
+      const offer = {
+        unit: peer.unit,
+        cameras: answer.cameras,
+        header: this.header(),
+        nonce: answer.nonce,
+        epoch,
+      };
       return this.served.offer(now, link, offer);
     }
-    this.addServer(now, link, peer.unit, this.options.unit);
+    this.links.open(now, link, { peer: peer.unit, dialler: this.options.unit });
     const body = { nonce: answer.nonce, link: this.options.link };
     return [{ type: 'send', link, packet: { name: 'ss-response', header: this.header(), body } }];
-  }
-
-  private addServer(now: number, link: LinkId, peer: string, dialler: string): void {
-    this.servers.set(link, { peer, dialler, stage: 'open', heardAt: now });
   }
 
   private accepted(now: number, link: LinkId, peer: Peer): Effect[] {
@@ -274,13 +247,14 @@ export class ServerNode implements OverlayNode {
         { type: 'close', link, reason: 'cameras listen, they do not dial' },
       ];
     }
-    this.addServer(now, link, peer.unit, peer.unit);
+    this.links.open(now, link, { peer: peer.unit, dialler: peer.unit });
     return [];
   }
 
   private packet(now: number, link: LinkId, packet: Packet): Effect[] {
-    if (this.served.has(link)) return this.served.packet(now, link, packet, this.header(), this.options.utcUs());
-    const server = this.servers.get(link);
+    if (this.served.has(link))
+      return this.served.packet(now, link, packet, this.header(), this.options.utcUs());
+    const server = this.links.get(link);
     if (server === undefined) return [];
     if (packet.header.sender !== server.peer) {
       return [
@@ -291,14 +265,12 @@ export class ServerNode implements OverlayNode {
     server.heardAt = now;
     switch (packet.name) {
       case 'ss-response':
-        if (packet.body.nonce !== undefined) return this.offered(link, server, packet.body.nonce);
-        return server.stage === 'asked' ? this.becomeNeighbors(link, server) : [];
+        if (packet.body.nonce !== undefined) return this.offered(link, packet.body.nonce);
+        return server.stage === 'asked' ? this.becomeNeighbors(link, server.peer) : [];
       case 'ss-connection':
-        return this.asked(link, server);
+        return this.asked(link);
       case 'ss-echo':
-        return packet.body.reply
-          ? []
-          : [{ type: 'send', link, packet: { name: 'ss-echo', header: this.header(), body: { reply: true } } }];
+        return packet.body.reply ? [] : [this.echo(link, true)];
       case 'ss-exchange':
         return server.stage === 'neighbor' ? this.learn(link, packet.body.rows) : [];
       default:
@@ -306,27 +278,21 @@ export class ServerNode implements OverlayNode {
     }
   }
 
-  /** Neighbors, and servers that may be by the end of a handshake. */
-  private degreeWith(peer: string): number {
-    const ids = new Set([peer]);
-    for (const link of this.servers.values()) if (link.stage !== 'open') ids.add(link.peer);
-    return ids.size;
-  }
-
   private closeServer(link: LinkId, reason: string): Effect[] {
-    this.servers.delete(link);
+    this.links.remove(link);
     return [{ type: 'close', link, reason }];
   }
 
   /** The earliest responders become neighbors, up to the target; beyond it only servers not reachable yet. */
-  private offered(link: LinkId, server: ServerLink, nonce: Buffer): Effect[] {
-    if (server.stage !== 'open') return [];
+  private offered(link: LinkId, nonce: Buffer): Effect[] {
+    const server = this.links.get(link);
+    if (server?.stage !== 'open') return [];
     if (!this.nonces.some((one) => one.equals(nonce))) {
       const reason = 'an offer for a join that is not outstanding';
       return [{ type: 'refused', reason, peer: server.peer }, ...this.closeServer(link, 'stale offer')];
     }
-    const links = this.degreeWith(server.peer);
-    const wanted = links <= degree.target || (links <= degree.max && !this.hops().has(server.peer));
+    const count = this.links.degreeWith(server.peer);
+    const wanted = count <= degree.target || (count <= degree.max && !this.hops().has(server.peer));
     if (!wanted) return this.closeServer(link, 'enough links');
     server.stage = 'asked';
     const body = { link: this.options.link };
@@ -334,31 +300,25 @@ export class ServerNode implements OverlayNode {
   }
 
   /** A server that this one has dialled and offered to takes the offer. */
-  private asked(link: LinkId, server: ServerLink): Effect[] {
-    if (server.stage !== 'open' || server.dialler !== this.options.unit) return [];
-    if (this.degreeWith(server.peer) > degree.max) return this.closeServer(link, 'enough links');
+  private asked(link: LinkId): Effect[] {
+    const server = this.links.get(link);
+    if (server?.stage !== 'open' || server.dialler !== this.options.unit) return [];
+    if (this.links.degreeWith(server.peer) > degree.max) return this.closeServer(link, 'enough links');
     const body = { nonce: undefined, link: this.options.link };
     return [
       { type: 'send', link, packet: { name: 'ss-response', header: this.header(), body } },
-      ...this.becomeNeighbors(link, server),
+      ...this.becomeNeighbors(link, server.peer),
     ];
   }
 
   /** The handshake is over: exchange everything, and settle crossed dials. */
-  private becomeNeighbors(link: LinkId, server: ServerLink): Effect[] {
-    for (const [other, known] of this.servers) {
-      if (other === link || known.peer !== server.peer || known.stage !== 'neighbor') continue;
-      const loser = known.dialler < server.dialler ? link : other;
-      this.servers.delete(loser);
-      if (loser === link) return [{ type: 'close', link, reason: 'crossed dials' }];
-      server.stage = 'neighbor';
-      return [{ type: 'close', link: other, reason: 'crossed dials' }, ...this.exchange(link, this.rows.all())];
-    }
-    server.stage = 'neighbor';
-    return [
-      { type: 'story', text: `neighbor of ${server.peer}` },
-      ...this.exchange(link, this.rows.all()),
-    ];
+  private becomeNeighbors(link: LinkId, peer: string): Effect[] {
+    const loser = this.links.settle(link);
+    const first: Effect =
+      loser === undefined
+        ? { type: 'story', text: `neighbor of ${peer}` }
+        : { type: 'close', link: loser, reason: 'crossed dials' };
+    return loser === link ? [first] : [first, ...this.exchange(link, this.rows.all())];
   }
 
   private learn(from: LinkId, rows: readonly OriginRow[]): Effect[] {
@@ -366,7 +326,7 @@ export class ServerNode implements OverlayNode {
     const news: OriginRow[] = [];
     for (const row of rows) {
       if (row.incarnation > counterMax || row.cameras.some(({ epoch }) => epoch > counterMax)) {
-        const peer = this.servers.get(from)?.peer ?? '?';
+        const peer = this.links.get(from)?.peer ?? '?';
         effects.push({ type: 'refused', reason: 'a row whose numbers cannot be', peer });
       } else if (row.origin === this.options.unit) {
         effects.push(...this.outliveOwnRow(row));
@@ -380,21 +340,14 @@ export class ServerNode implements OverlayNode {
 
   /** Peers remember a later life of this server than its disk does: continue above it. */
   private outliveOwnRow(row: OriginRow): Effect[] {
-    const same = row.incarnation === this.incarnation && row.version === this.version;
-    const ahead =
-      row.incarnation > this.incarnation ||
-      (row.incarnation === this.incarnation && row.version > this.version) ||
-      (same && contentOf(row) !== this.published);
-    if (!ahead) return [];
-    this.incarnation = row.incarnation + 1;
-    return [{ type: 'persist', state: { incarnation: this.incarnation } }];
+    if (!this.own.outlive(row)) return [];
+    return [{ type: 'persist', state: { incarnation: this.own.incarnation } }];
   }
 
   private closed(link: LinkId, reason: string): Effect[] {
     if (this.served.has(link)) return this.served.forget(link, reason);
-    const server = this.servers.get(link);
-    this.servers.delete(link);
-    if (server === undefined || server.stage !== 'neighbor') return [];
+    const server = this.links.remove(link);
+    if (server?.stage !== 'neighbor') return [];
     this.probeAt = Math.min(this.probeAt, 0);
     return [{ type: 'story', text: `lost neighbor ${server.peer} (${reason})` }];
   }
@@ -409,34 +362,15 @@ export class ServerNode implements OverlayNode {
     return effects;
   }
 
-  private echoServers(now: number): Effect[] {
-    const effects: Effect[] = [];
-    for (const [link, server] of this.servers) {
-      if (now - server.heardAt >= linkSilenceMs) {
-        const reason = `silent for ${linkSilenceMs} ms`;
-        effects.push({ type: 'close', link, reason }, ...this.closed(link, reason));
-      } else if (server.stage === 'neighbor') {
-        effects.push({ type: 'send', link, packet: { name: 'ss-echo', header: this.header(), body: { reply: false } } });
-      }
-    }
-    return effects;
+  private echo(link: LinkId, reply: boolean): Effect {
+    return { type: 'send', link, packet: { name: 'ss-echo', header: this.header(), body: { reply } } };
   }
-}
 
-/** What a row says, without its number. */
-function contentOf({ incarnation, link, pageUrl, neighbors, cameras }: OriginRow): string {
-  const states = cameras.map(({ camera, unit, epoch, online }) => [camera, unit, epoch, online]);
-  return JSON.stringify([incarnation, link.host, link.port, pageUrl, neighbors, states]);
-}
-
-/**
- * A joiner that listens everywhere names no host: then it is dialled where its join came from. The zone of a
- * link-local address (RFC 4007 §11) means something only on one machine: ours is the one its join came by.
- */
-function reachableAddress(link: Address, from: string): Address {
-  const everywhere = link.host === '' || link.host === '::' || link.host === '0.0.0.0';
-  if (everywhere) return { host: from, port: link.port };
-  if (!/^fe[89ab][0-9a-f]:/i.test(link.host)) return link;
-  const [, zone] = from.split('%');
-  return zone === undefined ? link : { host: `${link.host.split('%')[0]}%${zone}`, port: link.port };
+  private echoServers(now: number): Effect[] {
+    const reason = `silent for ${linkSilenceMs} ms`;
+    const gone = this.links
+      .silent(now)
+      .flatMap((link): Effect[] => [{ type: 'close', link, reason }, ...this.closed(link, reason)]);
+    return [...gone, ...this.links.neighborLinks().map((link) => this.echo(link, false))];
+  }
 }

@@ -107,7 +107,7 @@ export async function until<T>(
 }
 
 /** GETs JSON of the API; rejects on any status but 200. */
-export async function getJson<T>(url: string): Promise<T> {
+async function getJson<T>(url: string): Promise<T> {
   const response = await fetch(url, { signal: AbortSignal.timeout(5_000) });
   assert.equal(response.status, 200, `${url}: ${response.status}`);
   return (await response.json()) as T;

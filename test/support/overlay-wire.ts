@@ -93,6 +93,8 @@ export class OverlayWire {
   readonly packets = new Map<string, number>();
   /** joins do not arrive while this is false */
   anycast = true;
+  /** whether joins of one unit arrive at another */
+  reaches: (from: string, to: string) => boolean = () => true;
 
   constructor({ seed, latencyMs = { min: 0.2, max: 5 } }: WireOptions) {
     this.random = seededRandom(seed);
@@ -108,6 +110,7 @@ export class OverlayWire {
       network: 'home',
       unit: id,
       link: { host: id, port: 1 },
+      reachableAt: { host: id, port: 1 },
       pageUrl: `http://${id}`,
       incarnation,
       camerasMax: options.camerasMax ?? 64,
@@ -237,7 +240,7 @@ export class OverlayWire {
   private sendJoin(from: Unit, packet: Packet): void {
     if (!this.anycast) return;
     for (const unit of this.units.values()) {
-      if (unit.role !== 'server') continue;
+      if (unit.role !== 'server' || !this.reaches(from.id, unit.id)) continue;
       this.count(packet);
       const event = { type: 'datagram', packet: carried(packet, true), from: from.id } as const;
       this.at(this.latency(), () => this.step(unit, event));
@@ -251,7 +254,14 @@ export class OverlayWire {
       if (target === undefined || !target.up || this.units.get(host) !== target) {
         return this.step(from, { type: 'dial-failed', dial, reason: 'refused' });
       }
-      const a: End = { unit: from.id, link: this.nextLink++, peer: target, readyAt: 0, open: true, other: undefined };
+      const a: End = {
+        unit: from.id,
+        link: this.nextLink++,
+        peer: target,
+        readyAt: 0,
+        open: true,
+        other: undefined,
+      };
       const b: End = { unit: target.id, link: this.nextLink++, peer: from, readyAt: 0, open: true, other: a };
       a.other = b;
       from.ends.set(a.link, a);
@@ -272,11 +282,12 @@ export class OverlayWire {
 
   private send(unit: Unit, link: LinkId, packet: Packet): void {
     const end = unit.ends.get(link);
-    if (end === undefined) return;
+    const other = end?.other;
+    if (other === undefined) return;
     this.count(packet);
     const arriving = carried(packet, false);
-    this.deliver(end.other, (receiver) =>
-      this.step(receiver, { type: 'packet', link: end.other.link, packet: arriving }),
+    this.deliver(other, (receiver) =>
+      this.step(receiver, { type: 'packet', link: other.link, packet: arriving }),
     );
   }
 

@@ -182,14 +182,14 @@ test('a hostile count ends with the bytes, and nested ones do not multiply', () 
 
 test('values that only look right are refused', () => {
   const refused: [Codec<unknown>, string, RegExp][] = [
-    [flag as Codec<unknown>, '02', /neither 0 nor 1/],
-    [optional(u8) as Codec<unknown>, '0201', /neither 0 nor 1/],
-    [oneOf(['a', 'b']) as Codec<unknown>, '02', /expected one of a, b/],
-    [text(8) as Codec<unknown>, '00000002c328', /not UTF-8/],
-    [u64 as Codec<unknown>, 'ffffffffffffffff', /negative/],
-    [u64 as Codec<unknown>, '0020000000000000', /2\^53/],
-    [i64 as Codec<unknown>, '0020000000000001', /2\^53/],
-    [i64 as Codec<unknown>, 'ffe0000000000000', /2\^53/],
+    [flag, '02', /neither 0 nor 1/],
+    [optional(u8), '0201', /neither 0 nor 1/],
+    [oneOf(['a', 'b']), '02', /expected one of a, b/],
+    [text(8), '00000002c328', /not UTF-8/],
+    [u64, 'ffffffffffffffff', /negative/],
+    [u64, '0020000000000000', /2\^53/],
+    [i64, '0020000000000001', /2\^53/],
+    [i64, 'ffe0000000000000', /2\^53/],
   ];
   for (const [codec, hex, reason] of refused) {
     const decoded = decode(codec, Buffer.from(hex, 'hex'));

@@ -165,6 +165,23 @@ test('B-frames keep decode and presentation times apart', async () => {
   assertPackets((await oracle('b-frames.mp4', file)).get(0), encoded.samples);
 });
 
+test('a file with an origin begins at 0 for players, and still says the camera’s clock', async () => {
+  const options = { mapping, captureId, originUs: video.samples[0]?.ptsUs ?? 0 };
+  const fragments = fragmentsOf(video.samples, 30, options);
+  const file = Buffer.concat([initSegment([describeTrack(video.format)]), ...fragments]);
+  const shifted = video.samples.map((sample) => ({ ...sample, ptsUs: sample.ptsUs - options.originUs }));
+  assertPackets((await oracle('origin.mp4', file)).get(0), shifted);
+  const parsed = parseFragment(fragments[1] as Buffer);
+  assert(parsed.ok);
+  assert.equal(parsed.value.batches[0]?.samples[0]?.ptsUs, video.samples[30]?.ptsUs);
+  const scan = await scanSegment(
+    async (offset, length) => file.subarray(offset, offset + length),
+    file.length,
+  );
+  assert.equal(scan.fragments[1]?.fromPtsUs, video.samples[30]?.ptsUs);
+  assert.equal(scan.damage, undefined);
+});
+
 test('frames that are missing in between leave a longer duration, not a shifted time', async () => {
   const kept = video.samples.filter((sample, place) => place < 10 || place >= 25 || sample.keyframe);
   const fragments = [kept.slice(0, 10), kept.slice(10)].map((samples, place) =>

@@ -70,7 +70,9 @@ for (const bytes of sizes) {
         fc.array(fc.integer({ min: 1, max: 70_000 }), { minLength: 1 }),
         (parts, chunkSizes) => {
           const sent = sample(payloadOf(bytes, parts));
-          const stream = Buffer.concat(wire(3, sent));
+          const frames = wire(3, sent);
+          assert.equal(frames.length, Math.max(1, Math.ceil(bytes / sliceBytesMax)), 'full slices');
+          const stream = Buffer.concat(frames);
           const chunks: Buffer[] = [];
           for (let at = 0, turn = 0; at < stream.length; turn++) {
             const size = chunkSizes[turn % chunkSizes.length] as number;

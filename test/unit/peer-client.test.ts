@@ -1,0 +1,56 @@
+/** The client that servers ask each other with, against a server that does what the test says. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import https from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { after, before, describe, test } from 'node:test';
+import { createPeerClient, type OpenPeerClient } from '../../firmware/io/peer-client.ts';
+import { createSiteAuthority, issueUnitCertificate } from '../../firmware/site/certificates.ts';
+import { peerIdentity } from '../../firmware/site/identity.ts';
+
+let server: https.Server;
+let client: OpenPeerClient;
+
+before(async () => {
+  const authority = await createSiteAuthority('home');
+  const unit = { unit: 'ss-1', role: 'server', cameras: [] } as const;
+  const { certificate: cert, key } = await issueUnitCertificate(authority, unit);
+  const ca = authority.certificate;
+  server = https.createServer(
+    { ca, cert, key, requestCert: true, rejectUnauthorized: true },
+    (request, response) => {
+      response.writeHead(200);
+      if (request.url === '/long') response.write('the rest comes when somebody reads');
+      else response.end('short');
+    },
+  );
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  client = createPeerClient({
+    ca,
+    cert,
+    key,
+    identify: (name) => peerIdentity(name, 'home'),
+    resolve: () => ({ host: '127.0.0.1', port }),
+  });
+});
+
+after(() => {
+  client[Symbol.dispose]();
+  server.closeAllConnections();
+  server.close();
+});
+
+describe('the client of other servers', () => {
+  test('gets short answers while very many long ones are read slowly', async () => {
+    const options = { timeoutMs: 5_000 };
+    const long = Array.from({ length: 40 }, () => client.get('ss-1', '/long', { ...options, lasting: true }));
+    const [first] = await Promise.all(long.slice(0, 32));
+    assert.equal(first?.status, 200);
+    const { body } = await client.get('ss-1', '/short', options);
+    assert.equal(Buffer.concat(await body.toArray()).toString(), 'short');
+    for (const answer of long) void answer.then(({ body: rest }) => rest.destroy());
+    await Promise.all(long);
+  });
+});

@@ -35,7 +35,7 @@ export interface CaptureServiceOptions {
   readonly start: StartCapture;
   /** a sample is in the outbox */
   readonly onSample: () => void;
-  /** told at each change */
+  /** told at each change: of the state, of the trouble, and of the time until the next try */
   readonly onState: (state: CaptureState) => void;
 }
 
@@ -52,8 +52,8 @@ export class CaptureService implements AsyncDisposable {
   private mappedAtMs = 0;
   /** undefined until the first frame or the first trouble */
   private flowing: boolean | undefined;
-  /** what was told last, undefined for an end that is none */
-  private trouble: string | undefined;
+  /** the trouble that was told last, and when it was to be tried again */
+  private told = '';
   private complaint: string | undefined;
   /** the source came to its end, as files do */
   private ended = false;
@@ -174,9 +174,10 @@ export class CaptureService implements AsyncDisposable {
     this.onGone();
     if (this.stopped) return;
     const trouble = this.ended ? this.complaint : (this.complaint ?? `the capture process ended (${how})`);
-    if (this.flowing !== false || trouble !== this.trouble) this.complain(trouble);
+    const news = trouble === undefined ? 'ended' : `${trouble}, ${this.retryMs} ms`;
+    if (this.flowing !== false || news !== this.told) this.complain(trouble);
     this.flowing = false;
-    this.trouble = trouble;
+    this.told = news;
     this.cancelRetry = this.options.clock.after(this.retryMs, () => this.startProcess());
     this.retryMs = Math.min(this.retryMs * 2, retryMs.max);
   }

@@ -13,6 +13,7 @@ import { nearestTestSize } from './test-picture.ts';
 /** What the capture process is told to run. */
 export interface PipelinePlan {
   readonly launch: string;
+  /** paths of files and devices, which must be readable */
   readonly properties: readonly { element: string; property: string; value: string }[];
   /** names of the appsinks */
   readonly sinks: readonly ('video' | 'audio')[];

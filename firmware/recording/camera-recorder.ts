@@ -169,13 +169,20 @@ export class CameraRecorder {
   private async write(pending: Pending): Promise<void> {
     const { assembled, tracks, mapping } = pending;
     const captureId = tracks[0]?.captureId ?? '';
-    this.fragments += 1;
-    const muxed = fragment({ sequenceNumber: this.fragments, batches: assembled.batches, mapping, captureId });
-    const fromUs = muxed.fromPtsUs + mapping.offsetUs;
+    const { fromPtsUs, originUs } = startOf(assembled);
+    const fromUs = fromPtsUs + mapping.offsetUs;
     if (this.mustRoll(pending, fromUs)) await this.seal();
     const first = this.writer === undefined;
     if (first) this.segmentOffsetUs = mapping.offsetUs;
-    this.writer ??= await this.createSegment(tracks, captureId, fromUs);
+    this.writer ??= await this.createSegment(tracks, { captureId, fromUs, originUs });
+    this.fragments += 1;
+    const muxed = fragment({
+      sequenceNumber: this.fragments,
+      batches: assembled.batches,
+      mapping,
+      captureId,
+      originUs: this.writer.start.originUs,
+    });
     await this.writer.append(muxed, this.listTracks(assembled), mapping);
     this.account(muxed, assembled, captureId, mapping);
     if (first && this.written !== undefined) {
@@ -196,12 +203,11 @@ export class CameraRecorder {
 
   private async createSegment(
     tracks: readonly TrackDescription[],
-    captureId: string,
-    fromUs: number,
+    first: { captureId: string; fromUs: number; originUs: number },
   ): Promise<SegmentWriter> {
     const { camera, epoch, disk, index, volume } = this.options;
     const sequence = this.nextSegment;
-    const start = { camera, epoch, fromUs, sequence, captureId, tracks };
+    const start = { camera, epoch, sequence, tracks, ...first };
     const writer = await SegmentWriter.create(disk, index, volume, start);
     this.nextSegment = writer.start.sequence + 1;
     return writer;
@@ -215,7 +221,12 @@ export class CameraRecorder {
     }));
   }
 
-  private account(muxed: Fragment, assembled: AssembledFragment, captureId: string, mapping: UtcMapping): void {
+  private account(
+    muxed: Fragment,
+    assembled: AssembledFragment,
+    captureId: string,
+    mapping: UtcMapping,
+  ): void {
     const same = this.written?.captureId === captureId ? this.written.through : undefined;
     const through = new Map(same);
     for (const { trackId, samples } of assembled.batches) {
@@ -244,4 +255,17 @@ function bytesOf({ batches }: AssembledFragment): number {
   let bytes = 0;
   for (const { samples } of batches) for (const sample of samples) bytes += sample.bytes;
   return bytes;
+}
+
+/** First presentation and first decode time of a fragment, µs on the camera's clock. */
+function startOf({ batches }: AssembledFragment): { fromPtsUs: number; originUs: number } {
+  let fromPtsUs = Number.POSITIVE_INFINITY;
+  let originUs = Number.POSITIVE_INFINITY;
+  for (const { samples } of batches) {
+    for (const { ptsUs, compositionUs } of samples) {
+      fromPtsUs = Math.min(fromPtsUs, ptsUs);
+      originUs = Math.min(originUs, ptsUs - compositionUs);
+    }
+  }
+  return { fromPtsUs, originUs: Math.max(0, originUs) };
 }

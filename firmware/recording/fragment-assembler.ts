@@ -80,8 +80,10 @@ export class FragmentAssembler {
 
   /** Everything that is left: at a break, a change of tracks, and at the end. */
   flush(): AssembledFragment[] {
+    const finished: AssembledFragment[] = [];
+    for (let next = this.cut(false); next !== undefined; next = this.cut(false)) finished.push(next);
     const left = this.take((track) => track.samples.length, undefined);
-    return left === undefined ? [] : [left];
+    return left === undefined ? finished : [...finished, left];
   }
 
   private isFull(): boolean {
@@ -89,8 +91,8 @@ export class FragmentAssembler {
     return this.tracks.some((track) => track !== this.leader && spanUs(track.samples) >= heldUsMax);
   }
 
-  /** The oldest fragment, if it is complete. */
-  private cut(): AssembledFragment | undefined {
+  /** The oldest fragment, if it is complete; `patient`: not before late sound had its chance. */
+  private cut(patient = true): AssembledFragment | undefined {
     const { leader } = this;
     if (leader === undefined) return undefined;
     const count = this.leaderCount(leader.samples);
@@ -98,7 +100,7 @@ export class FragmentAssembler {
     if (count === 0 || end === undefined) return undefined;
     const others = this.tracks.filter((track) => track !== leader);
     const waiting = others.some((track) => (track.samples.at(-1)?.ptsUs ?? Number.NEGATIVE_INFINITY) < end);
-    if (waiting && (leader.samples.at(-1)?.ptsUs ?? end) - end < audioWaitUs) return undefined;
+    if (patient && waiting && (leader.samples.at(-1)?.ptsUs ?? end) - end < audioWaitUs) return undefined;
     return this.take((track) => (track === leader ? count : countBefore(track.samples, end)), end);
   }
 
@@ -116,7 +118,10 @@ export class FragmentAssembler {
   }
 
   /** Takes the first samples of each track out as a fragment; `endPtsUs` is where the leader's part ends. */
-  private take(countOf: (track: Track) => number, endPtsUs: number | undefined): AssembledFragment | undefined {
+  private take(
+    countOf: (track: Track) => number,
+    endPtsUs: number | undefined,
+  ): AssembledFragment | undefined {
     const batches: Batch[] = [];
     let startsOnKeyframe = false;
     for (const [place, track] of this.tracks.entries()) {
@@ -136,9 +141,7 @@ export class FragmentAssembler {
 
 /** Whether a sample goes on where the one before ended. B-frames step back a little. */
 function follows(sample: Sample, previous: Sample): boolean {
-  return (
-    sample.sequence === previous.sequence + 1 && Math.abs(sample.ptsUs - previous.ptsUs) <= jumpUsMax
-  );
+  return sample.sequence === previous.sequence + 1 && Math.abs(sample.ptsUs - previous.ptsUs) <= jumpUsMax;
 }
 
 function spanUs(samples: readonly Sample[]): number {

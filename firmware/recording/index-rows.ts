@@ -9,7 +9,7 @@
  *
  * Starts are µs UTC in 16 decimal digits. Values are declared codecs: rows come from a disk and may be damaged.
  */
-import { type Codec, decode, encode, i64, list, struct, text, u8, u16, u32, u64, type ValueOf } from '../base/codec.ts';
+import { type Codec, decode, encode, i64, list, struct, text, u8, u16, u32, u64 } from '../base/codec.ts';
 import { accept, type Result } from '../base/result.ts';
 import type { FragmentListing } from '../media/fragment-listing.ts';
 import { fragmentsMax } from '../media/mp4-scanner.ts';
@@ -32,7 +32,8 @@ export const keys = {
   listingAt: (camera: string, fromUs: number): string => `s/${camera}/${timeKey(fromUs)}`,
   detail: (camera: string, name: string): string => `f/${camera}/${name}`,
   open: (camera: string, name: string): string => `o/${camera}/${name}`,
-  event: (camera: string, fromUs: number, reason: string): string => `e/${camera}/${timeKey(fromUs)}/${reason}`,
+  event: (camera: string, fromUs: number, reason: string): string =>
+    `e/${camera}/${timeKey(fromUs)}/${reason}`,
   eventAt: (camera: string, fromUs: number): string => `e/${camera}/${timeKey(fromUs)}`,
   camera: (camera: string): string => `c/${camera}`,
 } as const;
@@ -50,7 +51,6 @@ export const listingRow = struct({
   volume: u8,
   captureId: text(64),
 });
-export type ListingRow = ValueOf<typeof listingRow>;
 
 export const openRow = struct({ volume: u8, epoch: u32 });
 export const eventRow = gap;

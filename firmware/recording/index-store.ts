@@ -3,7 +3,7 @@
 export type IndexChange = { type: 'put'; key: string; value: Buffer } | { type: 'delete'; key: string };
 
 /** A sorted range of keys, bounded at both ends. */
-export interface KeyRange {
+interface KeyRange {
   /** inclusive */
   readonly from: string;
   /** exclusive */

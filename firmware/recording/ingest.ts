@@ -31,7 +31,7 @@ function isTime(us: number): boolean {
 }
 
 /** What the ingest needs of a link. */
-export interface IngestLink {
+interface IngestLink {
   send(kind: number, parts: readonly Uint8Array[]): boolean;
   /** Stops and resumes reading from the peer. */
   pause(): void;
@@ -126,7 +126,9 @@ export class Ingest {
   /** The link is gone: writes what is left and seals; the live feed ends. */
   async close(reason: string): Promise<void> {
     for (const stream of this.streams.values()) this.options.feed.publishEnd(stream.camera, reason);
-    await Promise.all([...this.streams.values()].map(({ recorder }) => this.options.recorder.finish(recorder)));
+    await Promise.all(
+      [...this.streams.values()].map(({ recorder }) => this.options.recorder.finish(recorder)),
+    );
   }
 
   private sampleFrame(kind: number, parts: FrameParts): string | undefined {
@@ -137,7 +139,8 @@ export class Ingest {
     if (target === undefined) return 'sample of a track that was not announced';
     const { ptsUs, durationUs } = assembled.value.sample;
     const { offsetUs } = target.stream.mapping;
-    if (!isTime(ptsUs + offsetUs) || !isTime(ptsUs + offsetUs + durationUs)) return 'sample: a time out of range';
+    if (!isTime(ptsUs + offsetUs) || !isTime(ptsUs + offsetUs + durationUs))
+      return 'sample: a time out of range';
     this.take(target.stream, target.trackId, assembled.value.sample);
     return undefined;
   }
@@ -214,7 +217,9 @@ export class Ingest {
     const { camera, fromUs, toUs } = decoded.value;
     if (!this.streams.has(camera)) return 'gap: a camera that did not join';
     if (!isTime(fromUs) || !isTime(toUs) || fromUs > toUs) return 'gap: a time out of range';
-    this.options.recorder.addGap(decoded.value).catch(() => this.options.link.close('recording failed: index'));
+    this.options.recorder
+      .addGap(decoded.value)
+      .catch(() => this.options.link.close('recording failed: index'));
     return undefined;
   }
 

@@ -12,7 +12,16 @@ import type { Gap } from '../media/sample.ts';
 import type { Archive, SegmentDetail, SegmentListing } from './archive.ts';
 import { CameraRecorder, type DurablePoint } from './camera-recorder.ts';
 import type { Disk } from './disk.ts';
-import { decodeDetail, endOf, eventRow, keys, listingRow, nameOfListingKey, put, segmentUsMax } from './index-rows.ts';
+import {
+  decodeDetail,
+  endOf,
+  eventRow,
+  keys,
+  listingRow,
+  nameOfListingKey,
+  put,
+  segmentUsMax,
+} from './index-rows.ts';
 import type { IndexStore } from './index-store.ts';
 import { type RecoveryReport, recoverSegments } from './recovery.ts';
 import { parseSegmentName } from './segment-name.ts';
@@ -38,7 +47,7 @@ export interface RecorderOptions {
 }
 
 /** What is asked of the recorder when a camera is attached. */
-export interface RecordOptions {
+interface RecordOptions {
   readonly camera: string;
   readonly epoch: number;
   readonly onDurable: (point: DurablePoint) => void;
@@ -65,7 +74,9 @@ export async function openRecorder(options: RecorderOptions): Promise<Recorder> 
   const active = new Set<CameraRecorder>();
   const volume = volumes[0];
   if (volume === undefined) {
-    throw new Failure('CONFIG_INVALID', 'no volume to record to', { advice: 'Name one under server.volumes.' });
+    throw new Failure('CONFIG_INVALID', 'no volume to record to', {
+      advice: 'Name one under server.volumes.',
+    });
   }
 
   // Every camera at once; one whose sync takes longer than a round misses rounds, and holds no other camera back.
@@ -90,13 +101,24 @@ export async function openRecorder(options: RecorderOptions): Promise<Recorder> 
     recovery,
     record: ({ camera, epoch, onDurable, onFailed }) => {
       const segmentUs = options.segmentSeconds * 1_000_000;
-      const recorder = new CameraRecorder({ camera, epoch, disk, index, volume, segmentUs, onDurable, onFailed });
+      const recorder = new CameraRecorder({
+        camera,
+        epoch,
+        disk,
+        index,
+        volume,
+        segmentUs,
+        onDurable,
+        onFailed,
+      });
       active.add(recorder);
       return recorder;
     },
     finish,
     addGap: (gap) =>
-      index.commit(piecesOf(gap).map((piece) => put(keys.event(gap.camera, piece.fromUs, gap.reason), eventRow, piece))),
+      index.commit(
+        piecesOf(gap).map((piece) => put(keys.event(gap.camera, piece.fromUs, gap.reason), eventRow, piece)),
+      ),
     [Symbol.asyncDispose]: async () => {
       cancel();
       await Promise.all([...active].map(finish));
@@ -131,12 +153,19 @@ function openArchive(
     return details;
   };
 
-  const sealed = async (camera: string, name: string): Promise<{ listing: SegmentListing; volume: Volume } | undefined> => {
+  const sealed = async (
+    camera: string,
+    name: string,
+  ): Promise<{ listing: SegmentListing; volume: Volume } | undefined> => {
     const parsed = parseSegmentName(name);
     if (!parsed.ok) return undefined;
     // The name says the start to the millisecond, the row to the microsecond.
     const { fromUs } = parsed.value;
-    const range = { from: keys.listingAt(camera, fromUs), to: keys.listingAt(camera, fromUs + 1000), limit: 100 };
+    const range = {
+      from: keys.listingAt(camera, fromUs),
+      to: keys.listingAt(camera, fromUs + 1000),
+      limit: 100,
+    };
     const row = (await index.range(range)).find(({ key }) => nameOfListingKey(key) === name);
     const listing = row === undefined ? undefined : listingOf(camera, row);
     const volume = listing === undefined ? undefined : volumes[listing.volume];

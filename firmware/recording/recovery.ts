@@ -95,7 +95,11 @@ export async function recoverSegment(
     }
     await disk.remove(path);
     await index.commit([drop]);
-    return { kind: 'removed', cutBytes: 0, note: `${path}: no whole fragment (${scan.damage ?? 'empty'}), removed` };
+    return {
+      kind: 'removed',
+      cutBytes: 0,
+      note: `${path}: no whole fragment (${scan.damage ?? 'empty'}), removed`,
+    };
   }
   const captureId = scan.tracks[0]?.captureId ?? '';
   let toUs = parsed.value.fromUs;
@@ -106,10 +110,23 @@ export async function recoverSegment(
   }
   const cut = tornBytes > 0 && tornBytes <= tornBytesMax;
   if (cut) await disk.truncate(path, scan.validBytes);
-  const listing: SegmentListing = { camera, name, fromUs, toUs, bytes: scan.validBytes, captureId, epoch, open: false };
+  const listing: SegmentListing = {
+    camera,
+    name,
+    fromUs,
+    toUs,
+    bytes: scan.validBytes,
+    captureId,
+    epoch,
+    open: false,
+  };
   await index.commit(sealRows(volume, listing, scan));
   if (tornBytes === 0) return { kind: 'recovered', cutBytes: 0 };
   return cut
     ? { kind: 'recovered', cutBytes: tornBytes, note: `${path}: cut ${tornBytes} torn bytes (${torn})` }
-    : { kind: 'recovered', cutBytes: 0, note: `${path}: damaged (${torn}); the ${tornBytes} bytes after are not indexed` };
+    : {
+        kind: 'recovered',
+        cutBytes: 0,
+        note: `${path}: damaged (${torn}); the ${tornBytes} bytes after are not indexed`,
+      };
 }

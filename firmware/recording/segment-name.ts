@@ -5,7 +5,7 @@
  * unique when clocks step back. Invariant: a parsed name, formatted again, is the same text; so no name can leave
  * its folder.
  */
-import { accept, reject, type Result } from '../base/result.ts';
+import { accept, type Result, reject } from '../base/result.ts';
 
 export interface SegmentName {
   /** µs UTC, a whole number of milliseconds */

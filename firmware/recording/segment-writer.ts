@@ -26,6 +26,8 @@ export interface SegmentStart {
   readonly epoch: number;
   /** µs UTC of the first sample */
   readonly fromUs: number;
+  /** media time 0 on the camera's clock: its first decode time */
+  readonly originUs: number;
   readonly sequence: number;
   readonly captureId: string;
   readonly tracks: readonly TrackDescription[];
@@ -76,7 +78,12 @@ export class SegmentWriter {
   }
 
   /** Creates the file; a name that is taken moves on to the next sequence. */
-  static async create(disk: Disk, index: IndexStore, volume: Volume, wanted: SegmentStart): Promise<SegmentWriter> {
+  static async create(
+    disk: Disk,
+    index: IndexStore,
+    volume: Volume,
+    wanted: SegmentStart,
+  ): Promise<SegmentWriter> {
     for (let start = wanted; ; start = { ...start, sequence: start.sequence + 1 }) {
       const name = formatSegmentName(start);
       const path = segmentPath(volume, start.camera, name);
@@ -85,7 +92,8 @@ export class SegmentWriter {
       const key = keys.open(start.camera, name);
       // A file of an earlier run may have both this name and this row: then the row must stay.
       const known = await index.get(key);
-      if (known === undefined) await index.commit([put(key, openRow, { volume: volume.number, epoch: start.epoch })]);
+      if (known === undefined)
+        await index.commit([put(key, openRow, { volume: volume.number, epoch: start.epoch })]);
       const file = known === undefined ? await disk.createFile(path) : undefined;
       if (file !== undefined) return SegmentWriter.begin(disk, file, { index, volume, name, start, folder });
       if (known === undefined) await index.commit([{ type: 'delete', key }]);
@@ -113,7 +121,16 @@ export class SegmentWriter {
 
   get listing(): SegmentListing {
     const { camera, fromUs, captureId, epoch } = this.start;
-    return { camera, name: this.name, fromUs, toUs: this.toUs, bytes: this.bytes, captureId, epoch, open: true };
+    return {
+      camera,
+      name: this.name,
+      fromUs,
+      toUs: this.toUs,
+      bytes: this.bytes,
+      captureId,
+      epoch,
+      open: true,
+    };
   }
 
   get fragmentCount(): number {

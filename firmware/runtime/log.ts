@@ -22,7 +22,8 @@ export class Refusals {
     const key = this.counts.has(reason) || this.counts.size < reasonsMax ? reason : 'other';
     const count = (this.counts.get(key) ?? 0) + 1;
     this.counts.set(key, count);
-    if (count === 1) this.log('warn', `refused: ${reason} (from ${peer}; counted from now on, not logged again)`);
+    if (count === 1)
+      this.log('warn', `refused: ${reason} (from ${peer}; counted from now on, not logged again)`);
   }
 
   /** Counts by reason. */

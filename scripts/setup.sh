@@ -15,7 +15,8 @@ for argument in "$@"; do
 done
 
 say() { echo "setup: $*"; }
-stop() { printf 'setup: %s\n' "$@" >&2; exit 1; }
+# The first line says what is wrong; the others are advice, unmarked so that a command can be copied whole.
+stop() { printf 'setup: %s\n' "$1" >&2; shift; (($# == 0)) || printf '%s\n' "$@" >&2; exit 1; }
 
 # Runs a long command quietly: shows that it is under way, and the end of its output if it fails.
 long_step() {
@@ -107,7 +108,7 @@ install_packages() {
   if [ "$(id -u)" != 0 ]; then
     # Ask for the password here, where it can be seen, and not inside a step whose output goes to a file.
     if ! command -v sudo >/dev/null || ! { sudo -n true 2>/dev/null || { [ -t 0 ] && sudo -v; }; }; then
-      stop "not root, and no sudo without a password prompt. Run this as root, then try again:" \
+      stop "you are not root and sudo cannot be used here. Run this as root, then try again:" \
         "  apt-get update && apt-get install -y --no-install-recommends ${missing_packages[*]}"
     fi
     as_root=(sudo)

@@ -1,19 +1,21 @@
 /** `starling demo`: a whole network on this machine, each unit a process of its own, until Ctrl-C. */
 import { spawn } from 'node:child_process';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import { Failure } from '../base/failure.ts';
-import { parseSourceSpec } from '../config/source-spec.ts';
+import type { UnitRole } from '../site/identity.ts';
 import type { CamerasAnswer, SiteAnswer } from '../viewing/api.ts';
-import { choosePort, defaultSources, type DemoOptions, prepareDemo } from './demo-site.ts';
+import { idleServers, openDemoFolder, temporaryFolder } from './demo-folder.ts';
+import { choosePort, type DemoOptions, defaultSources, parseSources, prepareDemo } from './demo-site.ts';
 import { UnitProcess } from './unit-process.ts';
 
 const serversMax = 20;
 const camerasMax = 64;
-/** How long the network may take until every camera has a manager, before the demo says what is missing. */
+/** How long the servers may take to link before the cameras are started all the same. */
+const linkedMs = 10_000;
+/** How long it may take until every camera has a manager, before the demo says what is missing. */
 const readyMs = 30_000;
 const pollMs = 200;
 
@@ -23,7 +25,7 @@ interface Flags {
   readonly seconds?: string;
   readonly port?: string;
   readonly data?: string;
-  readonly source?: string;
+  readonly source?: readonly string[];
   readonly open?: true;
   readonly json?: true;
 }
@@ -37,11 +39,21 @@ export function addDemoCommand(program: Command): void {
     .option('--cameras <n>', 'number of cameras', '4')
     .option('--seconds <s>', 'stop by itself after so many seconds')
     .option('--port <p>', 'port of the first page, the others follow (default: 8300, or free ones above it)')
-    .option('--data <dir>', 'keep recordings and settings there (default: a temporary folder, removed at the end)')
-    .option('--source <spec,...>', 'given to the cameras in turn: test, /dev/videoN, file:PATH or a media file')
+    .option(
+      '--data <dir>',
+      'keep recordings and settings there (default: a temporary folder, removed at the end)',
+    )
+    .option(
+      '--source <spec,...>',
+      'given to the cameras in turn: test, /dev/videoN, file:PATH or a media file; may be repeated',
+      (text: string, before: readonly string[] | undefined) => [...(before ?? []), text],
+    )
     .option('--open', 'open the page in the browser')
     .option('--json', 'print one JSON line when it is ready and one at the end')
-    .addHelpText('after', '\nExample:\n  starling demo --cameras 2 --source test,file:street.mp4 --data ./demo')
+    .addHelpText(
+      'after',
+      '\nExample:\n  starling demo --cameras 2 --source test,file:street.mp4 --data ./demo',
+    )
     .action((flags: Flags) => runDemo(flags));
 }
 
@@ -50,35 +62,65 @@ async function runDemo(flags: Flags): Promise<void> {
   const cameras = whole('--cameras', flags.cameras, 0, camerasMax);
   const seconds = flags.seconds === undefined ? undefined : whole('--seconds', flags.seconds, 1, 31_536_000);
   const asked = flags.port === undefined ? undefined : whole('--port', flags.port, 1024, 65_000);
-  const sources = flags.source === undefined ? await defaultSources() : flags.source.split(',').map(checkedSource);
+  const sources = flags.source === undefined ? await defaultSources() : flags.source.flatMap(parseSources);
   const port = await choosePort(asked, servers);
-  const folder = flags.data === undefined ? await mkdtemp(join(tmpdir(), 'starling-demo-')) : resolve(flags.data);
-  await mkdir(folder, { recursive: true });
-
+  const folder = flags.data === undefined ? await temporaryFolder() : resolve(flags.data);
   const stopped = stopRequest(seconds);
-  tell(`Preparing ${servers} servers and ${cameras} cameras in ${folder} …`);
-  const options: DemoOptions = { servers, cameras, port, folder, sources };
-  const units = (await prepareDemo(options)).map((unit) => new UnitProcess(unit, program(), tell));
-  const url = `http://127.0.0.1:${port}`;
-  // Servers first: cameras take whoever answers earliest, and so spread over all of them.
-  for (const unit of units) if (unit.unit.role === 'server') unit.start();
-  await untilReady(url, { ...options, cameras: 0 }, stopped.asked);
-  for (const unit of units) if (unit.unit.role === 'camera') unit.start();
-  const missing = await untilReady(url, options, stopped.asked);
-  tell(missing ?? `${servers} servers and ${cameras} cameras are up.`);
-  if (flags.json) process.stdout.write(`${JSON.stringify({ url, folder, units: units.map(described) })}\n`);
-  else process.stdout.write(`Open ${url} to watch. Ctrl-C stops.\n`);
-  if (flags.open) spawn('xdg-open', [url], { stdio: 'ignore', detached: true }).on('error', () => tell('no xdg-open here'));
-
-  await stopped.asked;
-  tell('Stopping …');
-  // Cameras first, so that the servers get their last frames before they seal.
-  await Promise.all(units.filter(({ unit }) => unit.role === 'camera').map((unit) => unit.stop()));
-  await Promise.all(units.map((unit) => unit.stop()));
-  if (flags.data === undefined) await rm(folder, { recursive: true, force: true });
-  else tell(`Recordings: ${join(folder, 'ss-*', 'data', 'recordings', 'CAMERA', 'DATE', '*.mp4')}`);
+  try {
+    await using _lock = await openDemoFolder(folder);
+    await runNetwork({ servers, cameras, port, folder, sources }, flags, stopped);
+  } finally {
+    if (flags.data === undefined) await rm(folder, { recursive: true, force: true });
+    stopped.release();
+  }
+  if (flags.data !== undefined)
+    tell(`Recordings: ${join(folder, 'ss-*', 'data', 'recordings', 'CAMERA', 'DATE', '*.mp4')}`);
   if (flags.json) process.stdout.write(`${JSON.stringify({ stopped: true })}\n`);
-  stopped.release();
+}
+
+/** Runs the units until it is asked to stop, and stops them, whatever happens. */
+async function runNetwork(options: DemoOptions, flags: Flags, stopped: StopRequest): Promise<void> {
+  const { servers, cameras, port, folder } = options;
+  tell(`Preparing ${servers} servers and ${cameras} cameras in ${folder} …`);
+  const idle = await idleServers(options);
+  if (idle.length > 0)
+    tell(`Recordings of ${idle.join(', ')}, of an earlier run with more servers, are not shown.`);
+  const units = (await prepareDemo(options)).map((unit) => new UnitProcess(unit, program(), tell));
+  const startAll = (role: UnitRole): void => {
+    for (const unit of units) if (unit.unit.role === role && !stopped.is) unit.start();
+  };
+  const stopAll = (role: UnitRole): Promise<unknown> =>
+    Promise.all(units.filter(({ unit }) => unit.role === role).map((unit) => unit.stop()));
+  try {
+    const url = `http://127.0.0.1:${port}`;
+    // Servers first: cameras take whoever answers earliest, and so spread over all of them.
+    startAll('server');
+    await untilReady(url, { ...options, cameras: 0 }, { stopped, limitMs: linkedMs });
+    startAll('camera');
+    const missing = await untilReady(url, options, { stopped, limitMs: readyMs });
+    tell(missing ?? `${servers} servers and ${cameras} cameras are up.`);
+    if (!stopped.is)
+      announce({ url, folder, ready: missing === undefined, units: units.map(described) }, flags);
+    await stopped.asked;
+  } finally {
+    tell('Stopping …');
+    // Cameras first, so that the servers get their last frames before they seal.
+    await stopAll('camera');
+    await stopAll('server');
+  }
+}
+
+function announce(
+  network: { readonly url: string; readonly [name: string]: unknown },
+  { json, open }: Flags,
+): void {
+  const { url } = network;
+  process.stdout.write(json ? `${JSON.stringify(network)}\n` : `Open ${url} to watch. Ctrl-C stops.\n`);
+  if (!open) return;
+  const browser = spawn('xdg-open', [url], { stdio: 'ignore', detached: true });
+  browser.on('error', () => tell('no xdg-open here'));
+  // It may stay as long as the browser does.
+  browser.unref();
 }
 
 function described({ unit, pid }: UnitProcess): object {
@@ -97,45 +139,59 @@ function tell(line: string): void {
 function whole(flag: string, text: string, min: number, max: number): number {
   const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
   if (value >= min && value <= max) return value;
-  throw new Failure('USAGE', `${flag}: expected ${min}..${max}, got ${text}`, { advice: 'See starling demo --help.' });
+  throw new Failure('USAGE', `${flag}: expected ${min}..${max}, got ${text}`, {
+    advice: 'See starling demo --help.',
+  });
 }
 
-function checkedSource(text: string): string {
-  const source = parseSourceSpec(text);
-  if (!source.ok) throw new Failure('USAGE', `--source ${text}: ${source.reason}`, { advice: 'See starling demo --help.' });
-  return source.value.kind === 'file' ? `file:${resolve(source.value.path)}` : text;
+/** Somebody wants the demo to end. */
+interface StopRequest {
+  readonly is: boolean;
+  readonly asked: Promise<void>;
+  /** Signals do again what they do by default. */
+  release(): void;
 }
 
-/** Resolves on Ctrl-C, on SIGTERM, or after `seconds`. A second Ctrl-C while stopping changes nothing. */
-function stopRequest(seconds: number | undefined): { asked: Promise<void>; release: () => void } {
-  let release = (): void => undefined;
+/** By Ctrl-C, by SIGTERM, when the terminal is closed, or after `seconds`. A second Ctrl-C changes nothing. */
+function stopRequest(seconds: number | undefined): StopRequest {
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  let is = false;
+  let ask = (): void => undefined;
   const asked = new Promise<void>((done) => {
-    const ask = (): void => done();
-    process.on('SIGINT', ask);
-    process.on('SIGTERM', ask);
-    const timer = seconds === undefined ? undefined : setTimeout(ask, seconds * 1000);
-    release = () => {
-      process.off('SIGINT', ask);
-      process.off('SIGTERM', ask);
-      clearTimeout(timer);
+    ask = () => {
+      is = true;
+      done();
     };
   });
-  return { asked, release };
+  for (const signal of signals) process.on(signal, ask);
+  const timer = seconds === undefined ? undefined : setTimeout(ask, seconds * 1000);
+  return {
+    get is() {
+      return is;
+    },
+    asked,
+    release: () => {
+      for (const signal of signals) process.off(signal, ask);
+      clearTimeout(timer);
+    },
+  };
 }
 
 /** Waits until the first server sees all others and every camera has a manager; says what is missing if it gives up. */
-async function untilReady(url: string, options: DemoOptions, stopped: Promise<void>): Promise<string | undefined> {
-  let stop = false;
-  void stopped.then(() => {
-    stop = true;
-  });
+async function untilReady(
+  url: string,
+  options: DemoOptions,
+  { stopped, limitMs }: { stopped: StopRequest; limitMs: number },
+): Promise<string | undefined> {
   let missing = 'the first server does not answer';
-  for (const deadline = Date.now() + readyMs; Date.now() < deadline && !stop; ) {
+  for (const deadline = Date.now() + limitMs; Date.now() < deadline && !stopped.is; ) {
     missing = await missingYet(url, options).catch(() => 'the first server does not answer');
     if (missing === '') return undefined;
-    await new Promise((resolve) => setTimeout(resolve, pollMs));
+    await Promise.race([stopped.asked, new Promise((resolve) => setTimeout(resolve, pollMs))]);
   }
-  return stop ? 'Stopped before everything was up.' : `Not everything is up: ${missing}. See the messages above.`;
+  return stopped.is
+    ? 'Stopped before everything was up.'
+    : `Not everything is up: ${missing}. See the messages above.`;
 }
 
 async function missingYet(url: string, options: DemoOptions): Promise<string> {
@@ -143,7 +199,9 @@ async function missingYet(url: string, options: DemoOptions): Promise<string> {
   const reachable = site.servers.filter(({ state }) => state !== 'unreachable').length;
   if (reachable < options.servers) return `${reachable} of ${options.servers} servers are linked`;
   const { cameras } = await ask<CamerasAnswer>(`${url}/api/cameras`);
-  const online = cameras.filter(({ state, lastFrameAt }) => state === 'online' && lastFrameAt !== null).length;
+  const online = cameras.filter(
+    ({ state, lastFrameAt }) => state === 'online' && lastFrameAt !== null,
+  ).length;
   return online < options.cameras ? `${online} of ${options.cameras} cameras send pictures` : '';
 }
 

@@ -5,14 +5,16 @@
  * line gives are written anew.
  */
 import { existsSync } from 'node:fs';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { parse, stringify } from 'yaml';
 import { Failure } from '../base/failure.ts';
-import type { AnycastEndpoint, CameraDocument } from '../config/unit-config.ts';
-import { enrollUnit, initSite } from '../io/site-folder.ts';
 import type { UnitOverrides } from '../config/enrollment.ts';
+import { parseSourceSpec } from '../config/source-spec.ts';
+import { type AnycastEndpoint, type CameraDocument, unitConfigBytesMax } from '../config/unit-config.ts';
+import { enrollUnit, initSite } from '../io/site-folder.ts';
+import { readText, writeText } from '../io/text-files.ts';
 
 /** What is asked for on the command line. */
 export interface DemoOptions {
@@ -56,7 +58,13 @@ export async function prepareDemo(options: DemoOptions): Promise<DemoUnit[]> {
   const units: DemoUnit[] = [];
   for (let number = 1; number <= options.servers; number++) {
     const server = { http: { host: loopback, port: port + number - 1 } };
-    units.push(await prepareUnit(site, folder, { id: `ss-${number}`, role: 'server', overrides: { ...common, server } }));
+    units.push(
+      await prepareUnit(site, folder, {
+        id: `ss-${number}`,
+        role: 'server',
+        overrides: { ...common, server },
+      }),
+    );
   }
   for (let number = 1; number <= options.cameras; number++) {
     const id = `cam-${number}`;
@@ -79,14 +87,29 @@ async function prepareUnit(site: string, folder: string, wanted: Wanted): Promis
   const unitFolder = join(folder, id);
   const settings = join(unitFolder, 'unit.yaml');
   if (existsSync(settings)) {
-    const known = parse(await readFile(settings, 'utf8')) as object;
-    const camera = cameras === undefined ? {} : { camera: { cameras } };
-    await writeFile(settings, stringify({ ...known, ...overrides, ...camera }));
+    // What somebody has set besides stays.
+    const known = await readSettings(settings);
+    const server = overrides.server === undefined ? {} : { server: { ...known.server, ...overrides.server } };
+    const camera = cameras === undefined ? {} : { camera: { ...known.camera, cameras } };
+    await writeText(settings, stringify({ ...known, ...overrides, ...server, ...camera }));
   } else {
     const enrollment = { unit: id, role, overrides, ...(cameras === undefined ? {} : { cameras }) };
     await enrollUnit(site, enrollment, unitFolder);
   }
   return { id, role, folder: unitFolder, settings };
+}
+
+/** The settings that an earlier run left. Throws the Failures CONFIG_INVALID and FILE_IO. */
+async function readSettings(path: string): Promise<{ server?: object; camera?: object }> {
+  const advice = 'Restore it, or choose another folder with --data.';
+  const text = await readText(path, { bytesMax: unitConfigBytesMax, advice });
+  try {
+    const known: unknown = parse(text);
+    if (typeof known === 'object' && known !== null && !Array.isArray(known)) return known;
+  } catch {
+    // said below
+  }
+  throw new Failure('CONFIG_INVALID', `${path} holds no settings`, { advice });
 }
 
 /** Video4Linux devices of this machine, used by default where there are any; then test pictures. */
@@ -96,13 +119,41 @@ export async function defaultSources(): Promise<string[]> {
   return [...devices.map((name) => `/dev/${name}`), 'test'];
 }
 
+/**
+ * The sources of one `--source`: separated by commas, unless the whole is the name of a file that is there. Throws the
+ * Failures USAGE and FILE_MISSING.
+ */
+export function parseSources(text: string): string[] {
+  const whole = parseSourceSpec(text);
+  const isFile = whole.ok && whole.value.kind === 'file' && existsSync(whole.value.path);
+  return (isFile ? [text] : text.split(',')).map((part) => checkedSource(part.trim()));
+}
+
+function checkedSource(text: string): string {
+  const source = parseSourceSpec(text);
+  const advice = 'See starling demo --help.';
+  if (!source.ok) throw new Failure('USAGE', `--source ${text}: ${source.reason}`, { advice });
+  if (source.value.kind === 'test') return text;
+  const path = resolve(source.value.kind === 'file' ? source.value.path : source.value.device);
+  if (!existsSync(path))
+    throw new Failure('FILE_MISSING', `--source ${text}: ${path} is missing`, { advice });
+  return source.value.kind === 'file' ? `file:${path}` : text;
+}
+
 /** Whether this machine can listen there now. */
 function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
+  return new Promise((done) => {
     const probe = createServer();
-    probe.once('error', () => resolve(false));
-    probe.listen(port, loopback, () => probe.close(() => resolve(true)));
+    probe.once('error', () => done(false));
+    probe.listen(port, loopback, () => probe.close(() => done(true)));
   });
+}
+
+/** The first of `count` ports that is in use. */
+async function portInUse(first: number, count: number): Promise<number | undefined> {
+  const ports = Array.from({ length: count }, (_, place) => first + place);
+  const free = await Promise.all(ports.map(isFree));
+  return ports.find((_, place) => free[place] !== true);
 }
 
 /**
@@ -110,14 +161,14 @@ function isFree(port: number): Promise<boolean> {
  * (Failure PORT_IN_USE); the default moves up.
  */
 export async function choosePort(asked: number | undefined, servers: number): Promise<number> {
-  for (let port = asked ?? 8300; port < 65_000; port += 100) {
-    const ports = Array.from({ length: servers }, (_, place) => port + place);
-    const free = await Promise.all(ports.map(isFree));
-    if (free.every(Boolean)) return port;
-    if (asked !== undefined) {
-      const advice = 'Stop the program that uses it, or choose another with --port.';
-      throw new Failure('PORT_IN_USE', `port ${ports[free.indexOf(false)]} is in use`, { advice });
-    }
+  if (asked !== undefined) {
+    const taken = await portInUse(asked, servers);
+    if (taken === undefined) return asked;
+    const advice = 'Stop the program that uses it, or choose another with --port.';
+    throw new Failure('PORT_IN_USE', `port ${taken} is in use`, { advice });
+  }
+  for (let port = 8300; port < 65_000; port += 100) {
+    if ((await portInUse(port, servers)) === undefined) return port;
   }
   throw new Failure('PORT_IN_USE', 'no free ports from 8300 on', { advice: 'Choose one with --port.' });
 }

@@ -19,20 +19,48 @@ export function addRunCommand(program: Command, version: string): void {
     .requiredOption('--config <file>', 'settings of the unit (unit.yaml)')
     .option('--json', 'log JSON lines even on a terminal')
     .addHelpText('after', '\nExample:\n  starling run --config /etc/starling/unit.yaml')
-    .action(async ({ config: path, json }: { config: string; json?: true }) => {
-      const config = await loadUnitConfig(path);
-      // A terminal, or a parent that asks for it, gets plain lines.
-      const plain = json !== true && (process.stderr.isTTY || process.env['STARLING_LOG'] === 'plain');
-      const log = openLog(config.unit, config.log.level, plain);
-      const unit = { version, clock: systemClock, log, program: fileURLToPath(import.meta.url) };
+    .action(async (flags: Flags) => {
+      // First of all: a parent that is gone meanwhile, or a signal while the unit starts, must not be missed.
       const stop = stopRequested();
-      const role = config.role === 'camera' ? await cameraRole({ ...unit, config }) : await serverRole({ ...unit, config });
-      log('info', `stops (${await stop})`);
-      setTimeout(() => process.exit(1), stopMs).unref();
-      await role[Symbol.asyncDispose]();
-      log('info', 'stopped');
+      try {
+        await runUnit(flags, version, stop);
+      } catch (thrown) {
+        // Neither the parent's channel nor anything that failed to close keeps a unit that does not run.
+        process.channel?.unref();
+        setTimeout(() => process.exit(), stopMs).unref();
+        throw thrown;
+      }
       process.exit(0);
     });
+}
+
+interface Flags {
+  readonly config: string;
+  readonly json?: true;
+}
+
+/** Runs the unit until `stop`. Rejects with a Failure when it cannot start. */
+async function runUnit({ config: path, json }: Flags, version: string, stop: Promise<string>): Promise<void> {
+  const config = await loadUnitConfig(path);
+  // A terminal, or a parent that asks for it, gets plain lines.
+  const plain = json !== true && (process.stderr.isTTY || process.env['STARLING_LOG'] === 'plain');
+  const log = openLog(config.unit, config.log.level, plain);
+  void stop.then((reason) => {
+    log('info', `stops (${reason})`);
+    setTimeout(() => {
+      log(
+        'error',
+        `not stopped within ${stopMs / 1000} s, ends anyway; the next start puts the recordings in order`,
+      );
+      process.exit(1);
+    }, stopMs).unref();
+  });
+  const unit = { version, clock: systemClock, log, program: fileURLToPath(import.meta.url) };
+  const role =
+    config.role === 'camera' ? await cameraRole({ ...unit, config }) : await serverRole({ ...unit, config });
+  await stop;
+  await role[Symbol.asyncDispose]();
+  log('info', 'stopped');
 }
 
 async function cameraRole(options: RoleOptions<CameraUnitConfig>): Promise<AsyncDisposable> {
@@ -49,12 +77,21 @@ async function serverRole(options: RoleOptions<ServerUnitConfig>): Promise<Async
   return startServer({ ...options, assets: { script, style } });
 }
 
-/** Resolves with the reason when the unit should stop: a signal, or the end of the process that started it. */
+/**
+ * Resolves with the reason when the unit should stop: a signal, or the end of the process that started it. A terminal
+ * sends its signals to every process, so a unit with a parent leaves those to the parent. A second signal changes
+ * nothing: what was recorded is being put in order.
+ */
 function stopRequested(): Promise<string> {
   return new Promise((resolve) => {
-    process.once('SIGINT', () => resolve('SIGINT'));
-    process.once('SIGTERM', () => resolve('SIGTERM'));
-    if (process.connected) process.once('disconnect', () => resolve('its parent is gone'));
+    const hasParent = process.send !== undefined;
+    for (const signal of ['SIGINT', 'SIGHUP', 'SIGTERM'] as const) {
+      process.on(signal, () => {
+        if (signal === 'SIGTERM' || !hasParent) resolve(signal);
+      });
+    }
+    process.once('disconnect', () => resolve('its parent is gone'));
+    if (hasParent && !process.connected) resolve('its parent is gone');
     process.on('uncaughtException', (error) => {
       // A bug: the state cannot be trusted any more; whoever supervises the unit starts it anew.
       process.stderr.write(`bug: ${error.stack ?? messageOf(error)}\n`);

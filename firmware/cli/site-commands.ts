@@ -79,7 +79,9 @@ function addEnroll(site: Command): void {
       const settings = join(folder, 'unit.yaml');
       printData(options.json, { unit, role, folder, settings }, settings);
       tell(`Unit ${unit} is enrolled. Next, copy ${folder} to the unit and there run:`);
-      tell(`  starling run ${options.out === undefined ? settings : join(options.out, 'unit.yaml')}`);
+      tell(
+        `  starling run --config ${options.out === undefined ? settings : join(options.out, 'unit.yaml')}`,
+      );
     });
 }
 

@@ -1,5 +1,6 @@
 /**
- * One unit of a demo as an operating system process of its own. When it dies it is started again, as systemd would.
+ * One unit of a demo as an operating system process of its own. When it dies it is started again, as systemd would;
+ * one that dies again and again is tried less and less often, and does not say the same thing twice.
  *
  * Invariant: units end with their parent, however it ends (they watch the IPC channel), so no process is orphaned.
  */
@@ -9,19 +10,36 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { DemoUnit } from './demo-site.ts';
 
-const restartMs = 5_000;
+const restartMs: { readonly first: number; readonly max: number } = { first: 5_000, max: 60_000 };
+/** A unit that has run for so long is sound: its next death is a first one. */
+const soundMs = 60_000;
 /** A unit that has not stopped by then is killed. */
 const stopMs = 12_000;
+/** Different lines of a unit that dies all the time. */
+const toldMax = 100;
 
 export class UnitProcess {
   readonly unit: DemoUnit;
   private readonly program: string;
   private readonly tell: (line: string) => void;
+  private readonly firstRestartMs: number;
   private child: ChildProcess | undefined;
+  private gone: Promise<void> = Promise.resolve();
   private restart: NodeJS.Timeout | undefined;
+  private startedAtMs = 0;
+  private deaths = 0;
+  /** what it said since it was last sound, without the times */
+  private readonly told = new Set<string>();
   private stopping = false;
 
-  constructor(unit: DemoUnit, program: string, tell: (line: string) => void) {
+  /** `program` is the bundle, `tell` takes lines for a person. */
+  constructor(
+    unit: DemoUnit,
+    program: string,
+    tell: (line: string) => void,
+    firstRestartMs = restartMs.first,
+  ) {
+    this.firstRestartMs = firstRestartMs;
     this.unit = unit;
     this.program = program;
     this.tell = tell;
@@ -32,25 +50,33 @@ export class UnitProcess {
   }
 
   start(): void {
-    const { id, folder, settings } = this.unit;
+    const { folder, settings } = this.unit;
     const child = spawn(process.execPath, [this.program, 'run', '--config', settings], {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       env: { ...process.env, STARLING_LOG: 'plain' },
     });
     this.child = child;
+    this.startedAtMs = Date.now();
     const file = createWriteStream(join(folder, 'unit.log'), { flags: 'a' });
+    // A full disk takes the log, not the demo.
+    file.on('error', (error) => this.say(`${this.unit.id}: its log cannot be written: ${error.message}`));
     if (child.stderr !== null) {
       createInterface(child.stderr).on('line', (line) => {
-        file.write(`${line}\n`);
-        if (!/^\S+ \S+ (debug|info) /.test(line)) this.tell(line);
+        if (!file.writableEnded) file.write(`${line}\n`);
+        if (!/^\S+ \S+ (debug|info) /.test(line)) this.say(line);
       });
     }
-    child.once('close', (code, signal) => {
-      file.end();
-      this.child = undefined;
-      if (this.stopping) return;
-      this.tell(`${id} ended (${signal ?? `exit code ${code}`}); it is started again in ${restartMs / 1000} s`);
-      this.restart = setTimeout(() => this.start(), restartMs);
+    this.gone = new Promise((resolve) => {
+      const ended = (how: string): void => {
+        if (this.child !== child) return;
+        this.child = undefined;
+        file.end();
+        resolve();
+        if (!this.stopping) this.startAgain(how);
+      };
+      // It could not even be started: no `close` follows.
+      child.once('error', (error) => ended(error.message));
+      child.once('close', (code, signal) => ended(signal ?? `exit code ${code}`));
     });
   }
 
@@ -60,10 +86,38 @@ export class UnitProcess {
     clearTimeout(this.restart);
     const child = this.child;
     if (child === undefined) return;
-    const gone = new Promise((resolve) => child.once('close', resolve));
     child.kill('SIGTERM');
     const deadline = setTimeout(() => child.kill('SIGKILL'), stopMs);
-    await gone;
+    await this.gone;
     clearTimeout(deadline);
+  }
+
+  private startAgain(how: string): void {
+    const { id, folder } = this.unit;
+    this.forgetIfSound();
+    const waitMs = Math.min(this.firstRestartMs * 2 ** this.deaths, restartMs.max);
+    this.deaths += 1;
+    if (this.deaths === 1) this.tell(`${id} ended (${how}); it is started again in ${waitMs / 1000} s`);
+    if (this.deaths === 2) {
+      this.tell(
+        `${id} ended again (${how}); it is tried again, less and less often: see ${join(folder, 'unit.log')}`,
+      );
+    }
+    this.restart = setTimeout(() => this.start(), waitMs);
+  }
+
+  /** Passes a line on, unless an earlier life of a unit that keeps dying has said the same. */
+  private say(line: string): void {
+    this.forgetIfSound();
+    const text = line.replace(/^\d\d:\d\d:\d\d\.\d{3} /, '');
+    if (this.deaths > 0 && this.told.has(text)) return;
+    if (this.told.size < toldMax) this.told.add(text);
+    this.tell(line);
+  }
+
+  private forgetIfSound(): void {
+    if (Date.now() - this.startedAtMs < soundMs) return;
+    this.deaths = 0;
+    this.told.clear();
   }
 }

@@ -140,7 +140,7 @@ const serverSection = section({
   syncIntervalMs: integer(100, 10_000)
     .default(1000)
     .describe('longest time until a sample is safe on disk, ms'),
-  camerasMax: integer(1, 1024).default(64).describe('most cameras this server takes'),
+  camerasMax: integer(1, 128).default(64).describe('most cameras this server takes'),
 }).describe('settings of a server');
 
 const common = {

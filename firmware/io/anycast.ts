@@ -5,11 +5,12 @@
  * Invariants: every datagram is sealed with the site's key and at most `datagramBytesMax`; a bad seal or a replayed
  * nonce changes nothing but a counter; replies never use this socket (they are TCP).
  */
-import dgram from 'node:dgram';
+
 import { randomBytes } from 'node:crypto';
+import dgram from 'node:dgram';
 import net from 'node:net';
 import { networkInterfaces } from 'node:os';
-import { Failure, messageOf } from '../base/failure.ts';
+import { Failure } from '../base/failure.ts';
 import type { AnycastEndpoint } from '../config/unit-config.ts';
 import { decodeDatagram, encodeDatagram, type Packet } from '../overlay/packets.ts';
 import { NonceCache } from '../site/nonce-cache.ts';
@@ -73,9 +74,14 @@ export interface AnycastReceiverOptions {
   readonly nowMs: () => number;
   readonly onPacket: (packet: Packet, from: string) => void;
   readonly onRefused: OnRefused;
-  /** an endpoint that cannot be listened on; the others go on */
+  /** an endpoint that cannot be listened on, told once; the others go on, and it is tried again */
   readonly onFailed: (endpoint: AnycastEndpoint, reason: string) => void;
+  /** between two tries, default `retryMs` */
+  readonly retryMs?: number;
 }
+
+/** Networks come late when a board starts, and go: groups are joined again and again, which costs nothing. */
+const retryMs = 10_000;
 
 /** Receives joins. Rejects with Failure PORT_IN_USE when no endpoint at all could be listened on. */
 export async function receiveAnycast(options: AnycastReceiverOptions): Promise<AsyncDisposable> {
@@ -89,22 +95,22 @@ export async function receiveAnycast(options: AnycastReceiverOptions): Promise<A
     if (!packet.ok) return options.onRefused(packet.reason, from.address);
     if (packet.value !== undefined) options.onPacket(packet.value, from.address);
   };
-  const sockets: dgram.Socket[] = [];
-  const listened = options.endpoints.filter((endpoint) => endpoint.kind !== 'seed');
-  for (const endpoint of listened) {
-    try {
-      sockets.push(await listen(endpoint, receive, options.onFailed));
-    } catch (error) {
-      options.onFailed(endpoint, messageOf(error));
-    }
-  }
-  if (sockets.length === 0 && listened.length > 0) {
+  const wanted = options.endpoints.filter((endpoint) => endpoint.kind !== 'seed');
+  const ears = wanted.map((endpoint) => new Ear(endpoint, receive, options.onFailed));
+  const listening: boolean[] = [];
+  for (const ear of ears) listening.push(await ear.listen());
+  if (ears.length > 0 && !listening.includes(true)) {
+    for (const ear of ears) ear.close();
     const advice = 'Check the anycast endpoints in unit.yaml and that the interface is up.';
     throw new Failure('PORT_IN_USE', 'cannot listen on any anycast endpoint', { advice });
   }
+  const retry = setInterval(() => {
+    for (const ear of ears) void ear.listen();
+  }, options.retryMs ?? retryMs);
   return {
     [Symbol.asyncDispose]: async () => {
-      for (const socket of sockets) socket.close();
+      clearInterval(retry);
+      for (const ear of ears) ear.close();
     },
   };
 }
@@ -118,34 +124,81 @@ function bindAddress({ kind, host }: AnycastEndpoint, through: string | undefine
   return through === undefined ? '::' : `${host}${through.slice(through.indexOf('%'))}`;
 }
 
-function listen(
-  endpoint: AnycastEndpoint,
-  receive: (datagram: Buffer, from: dgram.RemoteInfo) => void,
-  onFailed: AnycastReceiverOptions['onFailed'],
-): Promise<dgram.Socket> {
-  return new Promise((resolve, reject) => {
-    const through = endpoint.kind === 'multicast' ? multicastInterface(endpoint) : undefined;
-    const socket = dgram.createSocket({ type: socketType(endpoint.host), reuseAddr: true });
-    const refuse = (error: Error): void => {
-      socket.close();
-      reject(error);
-    };
-    socket.once('error', refuse);
-    socket.bind({ port: endpoint.port, address: bindAddress(endpoint, through) }, () => {
-      try {
-        if (endpoint.kind === 'multicast') socket.addMembership(endpoint.host, through);
-      } catch (error) {
-        return refuse(error as Error);
-      }
-      socket.off('error', refuse);
-      let told = false;
-      // A later error (an interface that went away) must not end the program; joins by other endpoints still work.
-      socket.on('error', (error) => {
-        if (!told) onFailed(endpoint, error.message);
-        told = true;
+/** One endpoint that is listened on, or will be. */
+class Ear {
+  private readonly endpoint: AnycastEndpoint;
+  private readonly receive: (datagram: Buffer, from: dgram.RemoteInfo) => void;
+  private readonly onFailed: AnycastReceiverOptions['onFailed'];
+  private socket: dgram.Socket | undefined;
+  private binding = false;
+  private told = false;
+  private closed = false;
+
+  constructor(
+    endpoint: AnycastEndpoint,
+    receive: (datagram: Buffer, from: dgram.RemoteInfo) => void,
+    onFailed: AnycastReceiverOptions['onFailed'],
+  ) {
+    this.endpoint = endpoint;
+    this.receive = receive;
+    this.onFailed = onFailed;
+  }
+
+  /** Opens what is not open and joins the group anew; false when it does not listen now. Never rejects. */
+  async listen(): Promise<boolean> {
+    if (this.binding || this.closed) return false;
+    this.binding = true;
+    try {
+      const { endpoint } = this;
+      const through = endpoint.kind === 'multicast' ? multicastInterface(endpoint) : undefined;
+      this.socket ??= await this.bind(bindAddress(endpoint, through));
+      if (this.closed) this.close();
+      else if (endpoint.kind === 'multicast') joinGroup(this.socket, endpoint.host, through);
+      this.told = false;
+      return true;
+    } catch (error) {
+      this.fail(error as Error);
+      return false;
+    } finally {
+      this.binding = false;
+    }
+  }
+
+  close(): void {
+    this.closed = true;
+    this.socket?.close();
+    this.socket = undefined;
+  }
+
+  private fail(error: Error): void {
+    if (!this.told) this.onFailed(this.endpoint, error.message);
+    this.told = true;
+  }
+
+  private bind(address: string): Promise<dgram.Socket> {
+    return new Promise((resolve, reject) => {
+      const socket = dgram.createSocket({ type: socketType(this.endpoint.host), reuseAddr: true });
+      const refuse = (error: Error): void => {
+        socket.close();
+        reject(error);
+      };
+      socket.once('error', refuse);
+      socket.bind({ port: this.endpoint.port, address }, () => {
+        socket.off('error', refuse);
+        // A later error (an interface that went away) must not end the program; joins by other endpoints still work.
+        socket.on('error', (error) => this.fail(error));
+        socket.on('message', this.receive);
+        resolve(socket);
       });
-      socket.on('message', receive);
-      resolve(socket);
     });
-  });
+  }
+}
+
+/** A member already, on the interface that the system would choose now: so much the better. */
+function joinGroup(socket: dgram.Socket, group: string, through: string | undefined): void {
+  try {
+    socket.addMembership(group, through);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+  }
 }

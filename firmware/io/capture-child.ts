@@ -42,12 +42,15 @@ export function captureStarter(program: string): StartCapture {
     // A child that is gone already: its exit is reported by `close`.
     child.stdin?.on('error', () => undefined);
     child.stdin?.write(`${JSON.stringify(plan)}\n`);
-    const output = child.stdio[3] as Readable;
-    const reader = new FrameReader((kind, parts) => deliver(kind, parts.length === 0 ? Buffer.alloc(0) : joinParts(parts), handlers));
-    output.on('data', (chunk: Buffer) => {
+    // Absent when the machine is out of processes or files: `error` follows.
+    const output = (child.stdio as typeof child.stdio | undefined)?.[3] as Readable | undefined;
+    const reader = new FrameReader((kind, parts) =>
+      deliver(kind, parts.length === 0 ? Buffer.alloc(0) : joinParts(parts), handlers),
+    );
+    output?.on('data', (chunk: Buffer) => {
       if (!reader.push(chunk)) child.kill('SIGKILL');
     });
-    output.on('error', () => undefined);
+    output?.on('error', () => undefined);
     return {
       pid: child.pid,
       kill: () => {

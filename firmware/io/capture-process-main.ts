@@ -6,13 +6,14 @@
  * `pollBus`, so the process ends itself by signal; numbers are passed as float32, so they stand in the launch text.
  */
 import { once } from 'node:events';
+import { accessSync, constants } from 'node:fs';
 import { createRequire } from 'node:module';
 import { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
+import { messageOf } from '../base/failure.ts';
 import { framePrefix } from '../base/frames.ts';
 import type { PipelinePlan } from '../capture/pipeline-plan.ts';
 import { createTestPicture, type TestPicture } from '../capture/test-picture.ts';
-import { messageOf } from '../base/failure.ts';
 import { captureFrames } from './capture-child.ts';
 
 /** What is used of gstreamer-superficial 1.7. */
@@ -34,8 +35,8 @@ export async function runCaptureProcess(): Promise<void> {
   const output = new Socket({ fd: 3, readable: false, writable: true });
   output.on('error', end);
   process.stdin.on('end', end);
-  // A terminal sends Ctrl-C to every process; the unit decides when this one ends.
-  process.on('SIGINT', () => undefined);
+  // A terminal, or systemd, sends its signals to every process; the unit decides when this one ends.
+  for (const signal of ['SIGINT', 'SIGHUP', 'SIGTERM']) process.on(signal, () => undefined);
   const send = (kind: number, body: Buffer): boolean => {
     output.cork();
     output.write(framePrefix(kind, body.length));
@@ -56,12 +57,18 @@ function end(): void {
   process.kill(process.pid, 'SIGKILL');
 }
 
-function runPipeline(plan: PipelinePlan, send: (kind: number, body: Buffer) => boolean, output: Socket): void {
+function runPipeline(
+  plan: PipelinePlan,
+  send: (kind: number, body: Buffer) => boolean,
+  output: Socket,
+): void {
   const gstreamer = loadBinding();
   const pipeline = new gstreamer.Pipeline(plan.launch);
   for (const { element, property, value } of plan.properties) {
     const target = pipeline.findChild(element);
     if (target === undefined) throw new Error(`the pipeline has no element ${element}`);
+    // Says more clearly than GStreamer, and in time, what is wrong with the path.
+    accessSync(value, constants.R_OK);
     target[property] = value;
   }
   let finished = false;
@@ -72,7 +79,8 @@ function runPipeline(plan: PipelinePlan, send: (kind: number, body: Buffer) => b
     output.end(end);
   };
   pipeline.pollBus((message) => {
-    if (message.type === 'error') finish(captureFrames.failed, `${message.message ?? 'error'} (${message.name ?? '?'})`);
+    if (message.type === 'error')
+      finish(captureFrames.failed, `${message.message ?? 'error'} (${message.name ?? '?'})`);
     if (message.type === 'eos') finish(captureFrames.ended, '');
   });
   // Drawing what does not move takes a while: before the clock starts.
@@ -86,7 +94,8 @@ function runPipeline(plan: PipelinePlan, send: (kind: number, body: Buffer) => b
   send(captureFrames.playing, times);
   // Only now: a sink that has not started yet answers a pull as if it were at its end.
   for (const sink of plan.sinks) {
-    pullFrom(pipeline, sink, (data) => {
+    const broken = (): void => finish(captureFrames.failed, 'the source did not start');
+    pullFrom(pipeline, sink, broken, (data) => {
       let flowing = true;
       for (let at = 0; at < data.length; at += sliceBytes) {
         flowing = send(captureFrames[sink], data.subarray(at, at + sliceBytes));
@@ -99,14 +108,25 @@ function runPipeline(plan: PipelinePlan, send: (kind: number, body: Buffer) => b
   }
 }
 
-/** Hands on a sink's buffers; one that is given a stream back waits for its drain, to hold the pipeline back. */
-function pullFrom(pipeline: Pipeline, sink: string, take: (data: Buffer) => Socket | undefined): void {
+/**
+ * Hands on a sink's buffers; when `take` gives a stream back, its drain is waited for, to hold the pipeline back. A sink
+ * that has nothing and is not at its end never started: `broken` is called, after the bus had time to say why.
+ */
+function pullFrom(
+  pipeline: Pipeline,
+  sink: string,
+  broken: () => void,
+  take: (data: Buffer) => Socket | undefined,
+): void {
   const element = pipeline.findChild(sink);
   if (element === undefined) throw new Error(`the pipeline has no sink ${sink}`);
   const pull = (): void =>
     element.pull((data) => {
-      // No data is the end; the bus says so too, once for all sinks.
-      if (data === null) return;
+      if (data === null) {
+        // At the end the bus says so too, once for all sinks.
+        if (element['eos'] !== true) setTimeout(broken, 500);
+        return;
+      }
       const full = take(data);
       if (full === undefined) pull();
       else full.once('drain', pull);

@@ -10,7 +10,8 @@ const partsMax = 1024;
 function failure(path: string, error: unknown): Failure {
   const system = (error as NodeJS.ErrnoException).code;
   const code: FailureCode = system === 'ENOENT' ? 'FILE_MISSING' : 'FILE_IO';
-  const advice = system === 'ENOSPC' ? 'The disk is full: free space or add a volume.' : 'Check the disk and its mount.';
+  const advice =
+    system === 'ENOSPC' ? 'The disk is full: free space or add a volume.' : 'Check the disk and its mount.';
   return new Failure(code, `${path}: ${messageOf(error)}`, { advice, cause: error });
 }
 

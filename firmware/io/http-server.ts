@@ -235,11 +235,9 @@ function endWith(socket: Duplex, status: number, answer: ErrorAnswer): void {
 
 function listen(server: http.Server, host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => reject(listenFailure(error, host, port)));
-    server.listen(port, host, () => {
-      server.removeAllListeners('error');
-      resolve();
-    });
+    // After it has opened an error is of one connection that could not be accepted; the others go on.
+    server.on('error', (error: NodeJS.ErrnoException) => reject(listenFailure(error, host, port)));
+    server.listen(port, host, resolve);
   });
 }
 

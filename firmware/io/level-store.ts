@@ -14,15 +14,16 @@ export async function openLevelStore(path: string): Promise<IndexStore> {
     const advice = locked
       ? 'Another process uses this data folder: stop it, or choose another `data` in unit.yaml.'
       : 'Check the disk. Recordings themselves are ordinary MP4 files and are not affected.';
-    throw new Failure('INDEX_DAMAGED', `index ${path}: ${messageOf(cause ?? error)}`, { advice, cause: error });
+    throw new Failure('INDEX_DAMAGED', `index ${path}: ${messageOf(cause ?? error)}`, {
+      advice,
+      cause: error,
+    });
   }
   return {
     get: (key) => level.get(key),
     commit: (changes) =>
       level.batch(
-        changes.map((change) =>
-          change.type === 'put' ? change : { type: 'del' as const, key: change.key },
-        ),
+        changes.map((change) => (change.type === 'put' ? change : { type: 'del' as const, key: change.key })),
         { sync: true },
       ),
     range: async ({ from, to, limit }) =>

@@ -4,7 +4,10 @@ import type { Log, LogLevel } from '../runtime/log.ts';
 
 /** Makes the log of a unit. `plain` lines are `12:34:56.789 unit level message`. */
 export function openLog(unit: string, level: string, plain: boolean): Log {
-  const logger = pino({ level, base: { unit } }, pino.destination({ fd: 2, sync: true }));
+  const output = pino.destination({ fd: 2, sync: true });
+  // Nobody reads, or the disk of the log is full: a unit goes on without a log.
+  output.on('error', () => undefined);
+  const logger = pino({ level, base: { unit } }, output);
   if (!plain) return (at, message, fields = {}) => logger[at](fields, message);
   const shown = (at: LogLevel): boolean => logger.isLevelEnabled(at);
   return (at, message, fields) => {

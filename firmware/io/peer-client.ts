@@ -2,7 +2,7 @@
  * Asks other servers of the site for media and lists: HTTP/1.1 over mutual TLS, on connections of its own.
  *
  * Invariants: an answer is used only after the site's authority and the name in the certificate have shown that it
- * is the very server that was meant; connections are pooled per server and bounded; an abandoned answer frees its
+ * is the very server that was meant; connections are pooled per server and bounded, lasting answers apart; an abandoned answer frees its
  * connection. Durations are ms.
  */
 import https from 'node:https';
@@ -11,7 +11,7 @@ import type { ConnectionOptions, PeerCertificate } from 'node:tls';
 import { WebSocket } from 'ws';
 import { Failure, messageOf } from '../base/failure.ts';
 import type { Result } from '../base/result.ts';
-import type { PeerClient, PeerResponse } from '../viewing/directory.ts';
+import type { PeerClient, PeerRequest, PeerResponse } from '../viewing/directory.ts';
 
 const socketsPerServerMax = 32;
 const socketsMax = 512;
@@ -49,32 +49,21 @@ export function createPeerClient(options: PeerClientOptions): OpenPeerClient {
 
 class HttpsPeerClient implements OpenPeerClient {
   private readonly options: PeerClientOptions;
-  private readonly agent: https.Agent;
+  private readonly agent = newAgent();
+  /** for answers that last as long as somebody reads them: a player on pause must not keep others from asking */
+  private readonly lasting = newAgent();
 
   constructor(options: PeerClientOptions) {
     this.options = options;
-    this.agent = new https.Agent({
-      keepAlive: true,
-      keepAliveMsecs: keepAliveMs,
-      maxSockets: socketsPerServerMax,
-      maxTotalSockets: socketsMax,
-      maxFreeSockets: freeSocketsMax,
-      // A resumed session is not asked for its certificate.
-      maxCachedSessions: 0,
-    });
   }
 
-  get(
-    server: string,
-    path: string,
-    options: { timeoutMs: number; headers?: Record<string, string>; signal?: AbortSignal },
-  ): Promise<PeerResponse> {
+  get(server: string, path: string, options: PeerRequest): Promise<PeerResponse> {
     const address = this.options.resolve(server);
     if (address === undefined) return Promise.reject(unreachable(server, 'no way to it is known'));
     return new Promise((resolve, reject) => {
       const request = https.request({
         ...this.tlsOptions(server),
-        agent: this.agent,
+        agent: options.lasting === true ? this.lasting : this.agent,
         host: address.host,
         port: address.port,
         path,
@@ -82,7 +71,7 @@ class HttpsPeerClient implements OpenPeerClient {
         ...(options.signal === undefined ? {} : { signal: options.signal }),
       });
       const late = setTimeout(() => request.destroy(new Error('no answer in time')), options.timeoutMs);
-      request.once('error', (error) => {
+      request.on('error', (error) => {
         clearTimeout(late);
         reject(unreachable(server, messageOf(error), error));
       });
@@ -121,6 +110,7 @@ class HttpsPeerClient implements OpenPeerClient {
 
   [Symbol.dispose](): void {
     this.agent.destroy();
+    this.lasting.destroy();
   }
 
   private tlsOptions(server: string): ConnectionOptions {
@@ -144,6 +134,18 @@ class HttpsPeerClient implements OpenPeerClient {
       },
     };
   }
+}
+
+function newAgent(): https.Agent {
+  return new https.Agent({
+    keepAlive: true,
+    keepAliveMsecs: keepAliveMs,
+    maxSockets: socketsPerServerMax,
+    maxTotalSockets: socketsMax,
+    maxFreeSockets: freeSocketsMax,
+    // A resumed session is not asked for its certificate.
+    maxCachedSessions: 0,
+  });
 }
 
 function hostHeader({ host, port }: PeerAddress): string {

@@ -21,7 +21,8 @@ export function readState(folder: string): UnitState {
   try {
     const parsed: unknown = JSON.parse(readFileSync(join(folder, 'state.json'), 'utf8'));
     if (typeof parsed !== 'object' || parsed === null) return {};
-    const sound = (value: unknown): boolean => Number.isInteger(value) && Number(value) >= 0 && Number(value) < numberMax;
+    const sound = (value: unknown): boolean =>
+      Number.isInteger(value) && Number(value) >= 0 && Number(value) < numberMax;
     return Object.fromEntries(Object.entries(parsed).filter(([, value]) => sound(value)));
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;

@@ -5,11 +5,12 @@
  * Invariants: a link exists only after the peer's certificate was checked against the site's authority and its id and
  * role were read from it; at most `linksMax` sockets at a time; a frame that breaks the framing closes the link.
  */
+import { setMaxListeners } from 'node:events';
+import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import tls from 'node:tls';
-import type { AddressInfo } from 'node:net';
 import { Failure, messageOf } from '../base/failure.ts';
-import { type FrameParts, framePrefix, FrameReader } from '../base/frames.ts';
+import { type FrameParts, FrameReader, framePrefix } from '../base/frames.ts';
 import type { Peer } from '../overlay/effects.ts';
 import type { Address } from '../overlay/packets.ts';
 import { peerIdentity } from '../site/identity.ts';
@@ -20,6 +21,8 @@ const linksMax = 1024;
 const handshakeMs = 5_000;
 /** How long a peer may take to read the last bytes. */
 const endMs = 1_000;
+/** A peer whose machine died without a word is found out after this and ten seconds more. */
+const keepAliveMs = 10_000;
 /** A peer that reads nothing for so long holds more than this unsent; then the link is given up. */
 const unsentBytesMax = 64 * 1024 * 1024;
 
@@ -42,12 +45,15 @@ export class TlsLink {
   private readonly socket: tls.TLSSocket;
   private handlers: LinkHandlers | undefined;
   private reason: string | undefined;
+  /** nothing more is sent */
+  private ending = false;
   private done = false;
 
   constructor(socket: tls.TLSSocket, peer: Peer) {
     this.socket = socket;
     this.peer = peer;
     socket.setNoDelay(true);
+    socket.setKeepAlive(true, keepAliveMs);
   }
 
   /** Starts delivery; frames that arrived earlier are not lost. */
@@ -61,7 +67,9 @@ export class TlsLink {
       handlers.refused(reader.reason ?? 'bad frame');
       this.close(reader.reason ?? 'bad frame');
     });
-    this.socket.on('drain', () => handlers.drained());
+    this.socket.on('drain', () => {
+      if (!this.ending) handlers.drained();
+    });
     this.socket.on('error', (error) => {
       this.reason ??= error.message;
     });
@@ -71,7 +79,7 @@ export class TlsLink {
 
   /** Sends one frame; false when the socket's buffer is full and the sender should wait for `drained`. */
   send(kind: number, parts: readonly Uint8Array[]): boolean {
-    if (this.done) return false;
+    if (this.done || this.ending) return false;
     let bytes = 0;
     for (const part of parts) bytes += part.length;
     this.socket.cork();
@@ -102,10 +110,15 @@ export class TlsLink {
   async end(reason: string): Promise<void> {
     if (this.done) return;
     this.reason ??= reason;
+    this.ending = true;
     await new Promise<void>((resolve) => {
-      this.socket.once('close', () => resolve());
+      // Not the socket's own timeout: a peer that goes on sending would put it off for ever.
+      const late = setTimeout(() => this.socket.destroy(), endMs);
+      this.socket.once('close', () => {
+        clearTimeout(late);
+        resolve();
+      });
       this.socket.end();
-      this.socket.setTimeout(endMs, () => this.socket.destroy());
     });
   }
 
@@ -123,7 +136,8 @@ function tlsOptions(identity: UnitIdentity): tls.SecureContextOptions {
 
 /** The peer's id and role; only after the chain was verified. */
 function peerOf(socket: tls.TLSSocket, site: string): Peer | string {
-  if (!socket.authorized) return `a certificate that this site did not issue (${String(socket.authorizationError)})`;
+  if (!socket.authorized)
+    return `a certificate that this site did not issue (${String(socket.authorizationError)})`;
   const identity = peerIdentity(socket.getPeerCertificate().subjectaltname, site);
   return identity.ok ? identity.value : identity.reason;
 }
@@ -153,16 +167,23 @@ export function dialLink(identity: UnitIdentity, address: Address, signal: Abort
     const onSecure = (): void => {
       const peer = peerOf(socket, identity.site);
       if (typeof peer === 'string') return fail(peer);
+      if (socket.alpnProtocol !== linkProtocol) return fail('it speaks another protocol');
       settle();
       resolve(new TlsLink(socket, peer));
     };
     const settle = (): void => {
       socket.setTimeout(0);
-      socket.off('timeout', onTimeout).off('error', onError).off('close', onClose).off('secureConnect', onSecure);
+      socket
+        .off('timeout', onTimeout)
+        .off('error', onError)
+        .off('close', onClose)
+        .off('secureConnect', onSecure);
       signal.removeEventListener('abort', onAbort);
     };
     socket.setTimeout(handshakeMs);
     socket.on('timeout', onTimeout).on('error', onError).on('close', onClose).on('secureConnect', onSecure);
+    // One signal ends all dials of a unit, and there may be many at a time.
+    setMaxListeners(0, signal);
     signal.addEventListener('abort', onAbort);
     if (signal.aborted) onAbort();
   });
@@ -183,7 +204,7 @@ export interface LinkListenerOptions {
   readonly onRefused: OnRefused;
 }
 
-/** Listens for links. Rejects with Failure PORT_IN_USE. */
+/** Listens for links. Rejects with Failure PORT_IN_USE, or CONFIG_INVALID for an address that this machine lacks. */
 export function listenForLinks(options: LinkListenerOptions): Promise<LinkListener> {
   const { identity, onRefused } = options;
   const server = tls.createServer({
@@ -195,30 +216,47 @@ export function listenForLinks(options: LinkListenerOptions): Promise<LinkListen
     handshakeTimeout: handshakeMs,
   });
   server.maxConnections = linksMax;
-  const sockets = new Set<tls.TLSSocket>();
-  server.on('secureConnection', (socket) => {
+  // From the first byte on: one in the middle of its handshake must not hold up the end either.
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
-    greet(socket, options);
   });
+  server.on('secureConnection', (socket) => greet(socket, options));
   server.on('tlsClientError', (error, socket) => {
-    onRefused(`TLS handshake failed: ${(error as NodeJS.ErrnoException).code ?? error.message}`, socket.remoteAddress ?? '?');
+    onRefused(
+      `TLS handshake failed: ${(error as NodeJS.ErrnoException).code ?? error.message}`,
+      socket.remoteAddress ?? '?',
+    );
     socket.destroy();
   });
   return new Promise((resolve, reject) => {
-    server.once('error', (error) => {
-      const advice = 'Stop the program that uses it, or choose another link.port in unit.yaml.';
-      const message = `cannot listen on ${options.host} port ${options.port}: ${messageOf(error)}`;
-      reject(new Failure('PORT_IN_USE', message, { advice, cause: error }));
-    });
+    const onError = (error: Error): void => reject(listenFailure(error, options.host, options.port));
+    server.once('error', onError);
     server.listen(options.port, options.host, () => {
+      server.off('error', onError);
+      // The machine is out of something; the connections there are go on.
+      server.on('error', (error) => onRefused(`cannot accept: ${messageOf(error)}`, '?'));
       const port = (server.address() as AddressInfo).port;
       const dispose = async (): Promise<void> => {
+        const closed = new Promise((done) => server.close(done));
         for (const socket of sockets) socket.destroy();
-        await new Promise((done) => server.close(done));
+        await closed;
       };
       resolve({ port, [Symbol.asyncDispose]: dispose });
     });
+  });
+}
+
+function listenFailure(error: NodeJS.ErrnoException, host: string, port: number): Failure {
+  const message = `cannot listen on ${host} port ${port}: ${messageOf(error)}`;
+  const advice =
+    error.code === 'EADDRINUSE'
+      ? 'Stop the program that uses it, or choose another link.port in unit.yaml.'
+      : 'Set link.host in unit.yaml to an address of this machine (0.0.0.0 where there is no IPv6), and link.port above 1023.';
+  return new Failure(error.code === 'EADDRINUSE' ? 'PORT_IN_USE' : 'CONFIG_INVALID', message, {
+    advice,
+    cause: error,
   });
 }
 

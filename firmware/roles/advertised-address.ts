@@ -1,7 +1,9 @@
-/** Under which address a unit tells others to dial it. */
-import type { Address } from '../overlay/packets.ts';
-import type { UnitConfig } from '../config/unit-config.ts';
+/** Under which addresses a unit tells others to dial it. */
+
 import { parseEndpoint } from '../config/endpoint.ts';
+import type { UnitConfig } from '../config/unit-config.ts';
+import { machineAddress } from '../io/machine-address.ts';
+import type { Address } from '../overlay/packets.ts';
 
 /**
  * The configured `advertise` address, else the address it listens on with the port it got. A unit that listens on
@@ -11,4 +13,11 @@ export function advertisedAddress(link: UnitConfig['link'], port: number): Addre
   const [advertised] = link.advertise;
   const parsed = advertised === undefined ? undefined : parseEndpoint(advertised);
   return parsed?.ok ? parsed.value : { host: link.host, port };
+}
+
+/** The same for those who did not see its join: an address of this machine in place of `::`. */
+export function reachableAddress(link: UnitConfig['link'], port: number): Address {
+  const advertised = advertisedAddress(link, port);
+  const everywhere = advertised.host === '::' || advertised.host === '0.0.0.0';
+  return everywhere ? { host: machineAddress(), port } : advertised;
 }

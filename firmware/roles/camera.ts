@@ -1,23 +1,23 @@
 /**
- * The camera unit: capture → outbox → uplink to whichever server manages it. An ordered list of services; the parts
+ * The camera unit: capture → outbox → stream to whichever server manages it. An ordered list of services; the parts
  * meet only here.
  */
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '../base/clock.ts';
 import { CaptureService } from '../capture/capture-service.ts';
 import { Outbox } from '../capture/outbox.ts';
-import { Uplink } from '../capture/uplink.ts';
 import type { CameraUnitConfig } from '../config/unit-config.ts';
 import { captureStarter } from '../io/capture-child.ts';
 import { systemRandom } from '../io/system-random.ts';
 import { loadIdentity } from '../io/tls-identity.ts';
-import { listenForLinks } from '../io/tls-link.ts';
+import { listenForLinks, type TlsLink } from '../io/tls-link.ts';
 import { CameraNode } from '../overlay/camera-node.ts';
 import type { Log } from '../runtime/log.ts';
 import { Refusals } from '../runtime/log.ts';
 import { ServiceStack } from '../runtime/service-stack.ts';
 import { advertisedAddress } from './advertised-address.ts';
 import { beginIncarnation, OverlayShell, type RoleEffect } from './overlay-shell.ts';
+import { UnitStream } from './unit-stream.ts';
 
 /** While nobody watches, samples leave this often. */
 const batchMs = 400;
@@ -43,19 +43,16 @@ export async function startCamera(options: RoleOptions<CameraUnitConfig>): Promi
     const { cameras, outbox: bounds } = config.camera;
     const outboxes = new Map(cameras.map((camera) => [camera.id, new Outbox(bounds)]));
 
-    let uplink: Uplink | undefined;
+    let stream: UnitStream | undefined;
     const onEffect = (effect: RoleEffect): void => {
       if (effect.type === 'managed') {
-        const link = { send: (kind: number, parts: readonly Uint8Array[]) => tlsLink?.send(kind, parts) ?? false };
-        const next = new Uplink(link, outboxes);
-        const tlsLink = shell.use(effect.link, {
-          frame: (kind, parts) => next.frame(kind, parts),
-          drained: () => next.drained(),
-        });
-        uplink = next;
-        next.pump();
+        const send: TlsLink['send'] = (kind, parts) => link?.send(kind, parts) ?? false;
+        stream = new UnitStream({ send }, outboxes, clock);
+        const link = shell.use(effect.link, stream);
+        stream.pump();
       } else if (effect.type === 'unmanaged') {
-        uplink = undefined;
+        stream?.close();
+        stream = undefined;
       }
     };
 
@@ -92,7 +89,7 @@ export async function startCamera(options: RoleOptions<CameraUnitConfig>): Promi
     services.use(shell);
 
     // When the unit stops, what was captured last is sent before the links are closed.
-    services.defer(() => uplink?.pump());
+    services.defer(() => stream?.flush());
 
     for (const [place, camera] of cameras.entries()) {
       const outbox = outboxes.get(camera.id) as Outbox;
@@ -103,10 +100,11 @@ export async function startCamera(options: RoleOptions<CameraUnitConfig>): Promi
         outbox,
         clock,
         start: captureStarter(options.program),
-        onSample: () => uplink?.sampled(camera.id),
+        onSample: () => stream?.sampled(camera.id),
         onState: (state) => {
           if (state.is === 'flowing') log('info', `camera ${camera.id}: frames flow`);
-          else if (state.is === 'ended') log('info', `camera ${camera.id}: the source came to its end, it begins again`);
+          else if (state.is === 'ended')
+            log('info', `camera ${camera.id}: the source came to its end, it begins again`);
           else log('error', `${state.failure.message}. ${state.failure.advice}`);
         },
       });
@@ -116,7 +114,7 @@ export async function startCamera(options: RoleOptions<CameraUnitConfig>): Promi
 
     let cancelBatch = (): void => undefined;
     const batch = (): void => {
-      uplink?.pump();
+      stream?.pump();
       cancelBatch = clock.after(batchMs, batch);
     };
     batch();

@@ -3,10 +3,10 @@
  * out are performed in order. Media frames of a link pass by the node to whoever streams on that link.
  *
  * Invariants: one event at a time, its effects performed before the next; a persisted state is on the medium before
- * the effects after it; one timer, at the node's `wakeAt`.
+ * the effects after it, unless the medium fails; one timer, at the node's `wakeAt`.
  */
 import type { Clock } from '../base/clock.ts';
-import { messageOf } from '../base/failure.ts';
+import { Failure, messageOf } from '../base/failure.ts';
 import { type FrameParts, joinParts } from '../base/frames.ts';
 import type { AnycastEndpoint } from '../config/unit-config.ts';
 import { sendAnycast } from '../io/anycast.ts';
@@ -55,6 +55,7 @@ export class OverlayShell implements AsyncDisposable {
   private queue: OverlayEvent[] = [];
   private busy = false;
   private cancelTick = (): void => undefined;
+  private diskRefused = false;
   private stopped = false;
 
   constructor(options: OverlayShellOptions) {
@@ -76,10 +77,11 @@ export class OverlayShell implements AsyncDisposable {
     if (id !== undefined) this.handle({ type: 'accepted', link: id, peer: link.peer });
   }
 
-  /** Names who gets a link's media frames. */
+  /** Names who gets a link's media frames; undefined when the link is gone already. */
   use(id: LinkId, user: LinkUser): TlsLink | undefined {
-    this.users.set(id, user);
-    return this.links.get(id);
+    const link = this.links.get(id);
+    if (link !== undefined) this.users.set(id, user);
+    return link;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -120,7 +122,8 @@ export class OverlayShell implements AsyncDisposable {
     const packet = decodePacketBody(kind, body);
     if (!packet.ok) return this.refuse(link, packet.reason);
     if (packet.value === undefined) return;
-    if (packet.value.header.network !== this.options.identity.site) return this.refuse(link, 'a packet of another site');
+    if (packet.value.header.network !== this.options.identity.site)
+      return this.refuse(link, 'a packet of another site');
     this.handle({ type: 'packet', link: id, packet: packet.value });
   }
 
@@ -137,7 +140,8 @@ export class OverlayShell implements AsyncDisposable {
     this.busy = true;
     try {
       for (let next = this.queue.shift(); next !== undefined; next = this.queue.shift()) {
-        for (const effect of this.options.node.step(this.options.clock.monotonicMs(), next)) this.perform(effect);
+        for (const effect of this.options.node.step(this.options.clock.monotonicMs(), next))
+          this.perform(effect);
       }
     } finally {
       this.busy = false;
@@ -200,9 +204,17 @@ export class OverlayShell implements AsyncDisposable {
     );
   }
 
+  /** A unit whose disk refuses goes on, for recording matters more: its peers remember these numbers too. */
   private persist(state: Readonly<Record<string, number>>): void {
-    const { dataFolder } = this.options;
-    writeState(dataFolder, { ...readState(dataFolder), ...state });
+    const { dataFolder, log } = this.options;
+    try {
+      writeState(dataFolder, { ...readState(dataFolder), ...state });
+      this.diskRefused = false;
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      if (!this.diskRefused) log('error', `${error.message}. ${error.advice} The unit goes on without.`);
+      this.diskRefused = true;
+    }
   }
 }
 

@@ -6,7 +6,11 @@ import type { CameraEntry, Directory, ServerEntry } from '../viewing/directory.t
 export type AddressOf = (server: string) => { host: string; port: number } | undefined;
 
 /** `site` and `self` are ids. */
-export function serverDirectory(node: ServerNode, site: string, self: string): Directory & { addressOf: AddressOf } {
+export function serverDirectory(
+  node: ServerNode,
+  site: string,
+  self: string,
+): Directory & { addressOf: AddressOf } {
   const stateOf = (origin: string, hops: ReadonlyMap<string, number>): ServerEntry['state'] => {
     if (origin === self) return 'self';
     return hops.has(origin) ? 'reachable' : 'unreachable';

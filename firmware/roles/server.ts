@@ -18,11 +18,11 @@ import { Ingest } from '../recording/ingest.ts';
 import { openRecorder } from '../recording/recorder.ts';
 import { Refusals } from '../runtime/log.ts';
 import { ServiceStack } from '../runtime/service-stack.ts';
-import { createViewing } from '../viewing/http-api.ts';
 import { peerIdentity } from '../site/identity.ts';
+import { createViewing } from '../viewing/http-api.ts';
 import { createLiveHub } from '../viewing/live-hub.ts';
 import type { PageAssets } from '../viewing/page-shell.ts';
-import { advertisedAddress } from './advertised-address.ts';
+import { advertisedAddress, reachableAddress } from './advertised-address.ts';
 import type { RoleOptions } from './camera.ts';
 import { IngestTable } from './ingest-table.ts';
 import { beginIncarnation, OverlayShell, type RoleEffect } from './overlay-shell.ts';
@@ -39,9 +39,12 @@ export async function startServer(
     const refusals = new Refusals(log);
     const { incarnation } = beginIncarnation(config.data);
 
+    const index = await openLevelStore(join(config.data, 'index'));
+    // The recorder closes it, if there comes to be one.
+    services.use(index);
     const recorder = await openRecorder({
       disk: realDisk,
-      index: await openLevelStore(join(config.data, 'index')),
+      index,
       volumes: config.server.volumes,
       segmentSeconds: config.server.segmentSeconds,
       syncIntervalMs: config.server.syncIntervalMs,
@@ -59,7 +62,9 @@ export async function startServer(
     const live = createLiveHub({ onWatched: (camera, watched) => ingests.setPacing(camera, watched) });
 
     const usage = processUsage();
-    const startedAt = clock.utcMs();
+    // By the clock that cannot be set: many boards begin in 1970 until the network tells them the time.
+    const startedAtMs = clock.monotonicMs();
+    const uptimeMs = (): number => Math.round(clock.monotonicMs() - startedAtMs);
     let directory: ReturnType<typeof serverDirectory> | undefined = undefined;
     const peers = createPeerClient({
       ca: identity.ca,
@@ -84,8 +89,8 @@ export async function startServer(
       status: () => ({
         server: config.unit,
         version,
-        startedAt: new Date(startedAt).toISOString(),
-        uptimeSeconds: (clock.utcMs() - startedAt) / 1000,
+        startedAt: new Date(clock.utcMs() - uptimeMs()).toISOString(),
+        uptimeSeconds: uptimeMs() / 1000,
         ...usage(),
         recordedBytes: ingests.recordedBytes(),
         refused: refusals.snapshot(),
@@ -113,6 +118,7 @@ export async function startServer(
       network: identity.site,
       unit: config.unit,
       link: advertisedAddress(config.link, listener.port),
+      reachableAt: reachableAddress(config.link, listener.port),
       pageUrl: http.url,
       incarnation,
       camerasMax: config.server.camerasMax,
@@ -168,11 +174,15 @@ export async function startServer(
         nowMs: () => clock.monotonicMs(),
         onPacket: (packet, from) => shell.datagram(packet, from),
         onRefused: (reason, peer) => refusals.refuse(reason, peer),
-        onFailed: ({ host, port }, reason) => log('warn', `cannot receive joins on ${host}:${port}: ${reason}`),
+        onFailed: ({ host, port }, reason) =>
+          log('warn', `cannot receive joins on ${host}:${port}: ${reason}; it is tried again`),
       }),
     );
     shell.start();
-    log('info', `server ${config.unit}: page ${http.url}, links on ${config.link.host} port ${listener.port}`);
+    log(
+      'info',
+      `server ${config.unit}: page ${http.url}, links on ${config.link.host} port ${listener.port}`,
+    );
     return services;
   } catch (error) {
     await services[Symbol.asyncDispose]();

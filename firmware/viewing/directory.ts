@@ -42,14 +42,19 @@ export interface PeerResponse {
   readonly body: Readable;
 }
 
+/** What is asked of another server, besides the path. */
+export interface PeerRequest {
+  readonly timeoutMs: number;
+  readonly headers?: Record<string, string>;
+  readonly signal?: AbortSignal;
+  /** the body is passed on to somebody who may read it slowly */
+  readonly lasting?: boolean;
+}
+
 /** Asks other servers over mutual TLS, on connections of their own (never the overlay's links). */
 export interface PeerClient {
   /** `path` begins with /api/. Rejects with Failure UNREACHABLE after `timeoutMs` without response headers. */
-  get(
-    server: string,
-    path: string,
-    options: { timeoutMs: number; headers?: Record<string, string>; signal?: AbortSignal },
-  ): Promise<PeerResponse>;
+  get(server: string, path: string, options: PeerRequest): Promise<PeerResponse>;
   /** An opening WebSocket to another server; errors arrive as its `error` event. */
   webSocket(server: string, path: string): WebSocket;
 }

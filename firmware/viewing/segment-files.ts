@@ -145,6 +145,7 @@ async function passThrough(c: SegmentContext, wanted: SegmentFile, peers: PeerCl
     body,
   } = await peers.get(wanted.server, path, {
     timeoutMs: peerAnswerMs,
+    lasting: true,
     headers,
     signal: stop.signal,
   });

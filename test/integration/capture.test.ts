@@ -1,7 +1,7 @@
 /** The capture process is killed, and sources fail: the camera goes on, and says what happened. */
 import assert from 'node:assert';
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { copyFileSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import {
@@ -77,12 +77,13 @@ describe('sources', () => {
   before(async () => {
     const folder = join(import.meta.dirname, '..', '..', 'artefacts');
     const file = join(folder, 'short.mp4');
+    missing = join(folder, 'no-such-file.mp4');
     execFileSync('mkdir', ['-p', folder]);
+    rmSync(missing, { force: true });
     const picture = ['-f', 'lavfi', '-i', 'testsrc2=size=640x360:rate=25:duration=3'];
     const sound = ['-f', 'lavfi', '-i', 'sine=frequency=440:duration=3'];
     const coding = ['-c:v', 'libx264', '-pix_fmt', 'yuv420p', '-c:a', 'aac', '-shortest'];
     execFileSync('ffmpeg', ['-y', '-v', 'error', ...picture, ...sound, ...coding, file]);
-    missing = join(folder, 'no-such-file.mp4');
     network = await startNetwork({
       servers: 1,
       cameras: 3,
@@ -92,14 +93,25 @@ describe('sources', () => {
 
   after(async () => network?.[Symbol.asyncDispose]());
 
-  test('that are missing are named in a clear error, and tried again, while the others go on', async () => {
-    const complaint = (text: string) => (): boolean => network.messages.some((line) => line.includes(text));
-    await until('the missing file is named', complaint(`camera cam-2, source file:${missing}: `));
-    await until('the missing device is named', complaint('camera cam-3, source /dev/video9: '));
-    await until('with back-off', complaint('trying again in 0.8 s'));
+  test('that are missing are named in a clear error and tried again with growing pauses, while the others go on', async () => {
+    const complaints = (text: string): string[] => network.messages.filter((line) => line.includes(text));
+    const [file, device] = [`camera cam-2, source file:${missing}: `, 'camera cam-3, source /dev/video9: '];
+    await until('the missing file is named', () => complaints(file).length > 0);
+    await until('the missing device is named', () => complaints(device).length > 0);
+    await until('with back-off', () => complaints('trying again in 0.8 s').length > 0);
+    assert.match(complaints(file).join(), /no such file[^]*Check the source/i);
+    assert.match(complaints(device).join(), /no such file[^]*Check the source/i);
     await until('the good source is live', async () => {
       const cameras = await getCameras(network.url());
       return cameras.some(({ id, lastFrameAt }) => id === 'cam-1' && lastFrameAt !== null);
+    });
+  });
+
+  test('that appear later are found', async () => {
+    copyFileSync(missing.replace('no-such-file', 'short'), missing);
+    await until('the camera is live', async () => {
+      const cameras = await getCameras(network.url());
+      return cameras.some(({ id, lastFrameAt }) => id === 'cam-2' && lastFrameAt !== null);
     });
   });
 

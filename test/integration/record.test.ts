@@ -65,6 +65,7 @@ describe('two servers and two cameras', () => {
     for (const file of files) {
       const video = await packetsOfFile(file, 'v');
       const audio = await packetsOfFile(file, 'a');
+      assert((video[0]?.pts ?? 1) < 0.1 && (audio[0]?.pts ?? 1) < 0.1, `${file} begins at 0`);
       const seconds = (video.at(-1)?.pts ?? 0) - (video[0]?.pts ?? 0);
       assert(seconds > recordedSeconds - 2, `${file}: ${seconds} s`);
       assert(

@@ -1,13 +1,13 @@
 /**
- * The program: arguments → configuration → role → run. Roles are imported when they are needed, so that a camera
- * unit does not carry a server's memory.
+ * The program: arguments → configuration → role → run. Parts are imported when they are needed, so that a camera unit
+ * does not carry a server's memory, nor its capture process the unit's.
  */
 import { argv } from 'node:process';
-import { runProgram } from './cli/program.ts';
 
 if (argv[2] === 'capture-process') {
   const { runCaptureProcess } = await import('./io/capture-process-main.ts');
   await runCaptureProcess();
 } else {
+  const { runProgram } = await import('./cli/program.ts');
   await runProgram(argv, typeof STARLING_VERSION === 'string' ? STARLING_VERSION : 'source');
 }

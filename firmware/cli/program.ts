@@ -1,10 +1,6 @@
 /** The command line: `starling COMMAND`. Data goes to stdout, everything else to stderr. */
 import { Command } from 'commander';
-import { addCameraCommands } from './camera-commands.ts';
-import { addDemoCommand } from './demo-command.ts';
 import { runCommand } from './exit-codes.ts';
-import { addRunCommand } from './run-command.ts';
-import { addSiteCommands } from './site-commands.ts';
 
 /** Parses the arguments and runs the command; sets the exit code. */
 export async function runProgram(argv: readonly string[], version: string): Promise<void> {
@@ -17,11 +13,25 @@ export async function runProgram(argv: readonly string[], version: string): Prom
     .showHelpAfterError()
     .exitOverride()
     .configureHelp({ sortSubcommands: false });
-  addDemoCommand(program);
+  if (argv[2] === 'run') await addUnitCommand(program, version);
+  else await addAllCommands(program, version);
+  await runCommand(() => program.parseAsync([...argv]));
+}
+
+/** A unit runs for months: it carries nothing of the commands that people type. */
+async function addUnitCommand(program: Command, version: string): Promise<void> {
+  const { addRunCommand } = await import('./run-command.ts');
   addRunCommand(program, version);
+}
+
+async function addAllCommands(program: Command, version: string): Promise<void> {
+  const { addDemoCommand } = await import('./demo-command.ts');
+  const { addCameraCommands } = await import('./camera-commands.ts');
+  const { addSiteCommands } = await import('./site-commands.ts');
+  addDemoCommand(program);
+  await addUnitCommand(program, version);
   addCameraCommands(program);
   addSiteCommands(program);
-  await runCommand(() => program.parseAsync([...argv]));
 }
 
 /** Whoever reads may stop reading, as `head` does, or be gone before a unit that it started: no reason to crash. */

@@ -68,13 +68,20 @@ class HttpsPeerClient implements OpenPeerClient {
         port: address.port,
         path,
         headers: { ...options.headers, host: hostHeader(address) },
-        ...(options.signal === undefined ? {} : { signal: options.signal }),
       });
-      const late = setTimeout(() => request.destroy(new Error('no answer in time')), options.timeoutMs);
-      request.on('error', (error) => {
+      const fail = (reason: string, cause?: unknown): void => {
         clearTimeout(late);
-        reject(unreachable(server, messageOf(error), error));
-      });
+        reject(unreachable(server, reason, cause));
+      };
+      // A request that still waits for a connection tells nobody that it was destroyed.
+      const giveUp = (reason: string) => (): void => {
+        fail(reason);
+        request.destroy(new Error(reason));
+      };
+      const late = setTimeout(giveUp('no answer in time'), options.timeoutMs);
+      options.signal?.addEventListener('abort', giveUp('no longer wanted'), { once: true });
+      if (options.signal?.aborted === true) giveUp('no longer wanted')();
+      request.on('error', (error) => fail(messageOf(error), error));
       request.once('response', (response) => {
         clearTimeout(late);
         // An answer that breaks off is reported to its reader; nobody may be reading yet.

@@ -237,7 +237,7 @@ describe('asking another server', () => {
       const stop = new AbortController();
       const stopped = peers.get('b', '/api/site', { timeoutMs: 60_000, signal: stop.signal });
       stop.abort();
-      await assert.rejects(stopped, unreachable(/abort/));
+      await assert.rejects(stopped, unreachable(/no longer wanted/));
     } finally {
       for (const socket of sockets) socket.destroy();
       silent.close();

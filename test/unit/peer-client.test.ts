@@ -44,13 +44,31 @@ after(() => {
 
 describe('the client of other servers', () => {
   test('gets short answers while very many long ones are read slowly', async () => {
-    const options = { timeoutMs: 5_000 };
-    const long = Array.from({ length: 40 }, () => client.get('ss-1', '/long', { ...options, lasting: true }));
-    const [first] = await Promise.all(long.slice(0, 32));
-    assert.equal(first?.status, 200);
-    const { body } = await client.get('ss-1', '/short', options);
-    assert.equal(Buffer.concat(await body.toArray()).toString(), 'short');
-    for (const answer of long) void answer.then(({ body: rest }) => rest.destroy());
-    await Promise.all(long);
+    const readers = Array.from({ length: 40 }, () => new AbortController());
+    const long = readers.map(({ signal }) =>
+      client.get('ss-1', '/long', { timeoutMs: 5_000, lasting: true, signal }),
+    );
+    try {
+      const [first] = await Promise.all(long.slice(0, 32));
+      assert.equal(first?.status, 200);
+      const { body } = await client.get('ss-1', '/short', { timeoutMs: 3_000 });
+      assert.equal(Buffer.concat(await body.toArray()).toString(), 'short');
+    } finally {
+      for (const reader of readers) reader.abort();
+      await Promise.allSettled(long);
+    }
+  });
+
+  test('gives up in time, and when nobody wants the answer, also while it waits for a connection', async () => {
+    const readers = Array.from({ length: 33 }, () => new AbortController());
+    const long = readers.map(({ signal }) => client.get('ss-1', '/long', { timeoutMs: 5_000, signal }));
+    try {
+      await Promise.all(long.slice(0, 32));
+      await assert.rejects(client.get('ss-1', '/short', { timeoutMs: 50 }), /no answer in time/);
+      readers.at(-1)?.abort();
+      await assert.rejects(long.at(-1) ?? Promise.resolve(), /no longer wanted/);
+    } finally {
+      for (const reader of readers) reader.abort();
+    }
   });
 });

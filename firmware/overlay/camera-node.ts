@@ -74,6 +74,9 @@ export class CameraNode implements OverlayNode {
         return this.packet(now, event.link, event.packet);
       case 'closed':
         return this.closed(now, event.link, event.reason);
+      case 'heard':
+        this.renewLease(now, event.link);
+        return [];
       case 'tick':
         return now >= this.wakeAt() ? this.due(now) : [];
       default:

@@ -21,6 +21,8 @@ export type OverlayEvent =
   | { type: 'dialed'; dial: number; link: LinkId; peer: Peer }
   | { type: 'dial-failed'; dial: number; reason: string }
   | { type: 'packet'; link: LinkId; packet: Packet }
+  /** the other end is alive: it sent something that is no packet, or it is held back by this unit itself */
+  | { type: 'heard'; link: LinkId }
   | { type: 'closed'; link: LinkId; reason: string }
   /** time has passed; sent when the node's `wakeAt` is reached */
   | { type: 'tick' };

@@ -72,6 +72,12 @@ export class ServedCameras {
     return [{ type: 'send', link, packet: { name: 'cam-response', header, body: { nonce, epoch } } }];
   }
 
+  /** The camera is alive, whatever it sent. */
+  heard(now: number, link: LinkId): void {
+    const camera = this.links.get(link);
+    if (camera !== undefined) camera.heardAt = now;
+  }
+
   /** `utcUs` is this server's clock for the confirmation and echoes. */
   packet(now: number, link: LinkId, packet: Packet, header: PacketHeader, utcUs: number): Effect[] {
     const camera = this.links.get(link);

@@ -120,6 +120,9 @@ export class ServerNode implements OverlayNode {
         return this.accepted(now, event.link, event.peer);
       case 'packet':
         return this.packet(now, event.link, event.packet);
+      case 'heard':
+        this.served.heard(now, event.link);
+        return [];
       case 'closed':
         return this.closed(event.link, event.reason);
       case 'tick':

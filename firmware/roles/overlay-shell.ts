@@ -24,6 +24,17 @@ const packetBytesMax = 64 * 1024;
 /** Links of one unit; beyond it new ones are refused. */
 const linksMax = 512;
 
+/** Media renews a link's life this often at most; far more often than silence is noticed. */
+const heardMs = 500;
+
+/** A link, and when the node last heard that its other end is alive. */
+interface OpenLink {
+  readonly link: TlsLink;
+  heardAt: number;
+  /** not read from, until this unit can take more */
+  held: boolean;
+}
+
 /** Who streams on a link. */
 export interface LinkUser {
   /** Returns why the link must be closed, if it must. */
@@ -47,7 +58,7 @@ export interface OverlayShellOptions {
 
 export class OverlayShell implements AsyncDisposable {
   private readonly options: OverlayShellOptions;
-  private readonly links = new Map<LinkId, TlsLink>();
+  private readonly links = new Map<LinkId, OpenLink>();
   private readonly users = new Map<LinkId, LinkUser>();
   private readonly dialling = new AbortController();
   private readonly failedEndpoints = new Set<string>();
@@ -79,16 +90,29 @@ export class OverlayShell implements AsyncDisposable {
 
   /** Names who gets a link's media frames; undefined when the link is gone already. */
   use(id: LinkId, user: LinkUser): TlsLink | undefined {
-    const link = this.links.get(id);
-    if (link !== undefined) this.users.set(id, user);
-    return link;
+    const open = this.links.get(id);
+    if (open !== undefined) this.users.set(id, user);
+    return open?.link;
+  }
+
+  /** Stops or resumes reading from a link. A link that is held back counts as alive, since it cannot show it. */
+  hold(id: LinkId, held: boolean): void {
+    const open = this.links.get(id);
+    if (open === undefined || open.held === held) return;
+    open.held = held;
+    if (held) {
+      open.link.pause();
+    } else {
+      open.link.resume();
+      this.handle({ type: 'heard', link: id });
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.stopped = true;
     this.cancelTick();
     this.dialling.abort();
-    await Promise.all([...this.links.values()].map((link) => link.end('the unit stops')));
+    await Promise.all([...this.links.values()].map(({ link }) => link.end('the unit stops')));
   }
 
   private adopt(link: TlsLink): LinkId | undefined {
@@ -97,7 +121,7 @@ export class OverlayShell implements AsyncDisposable {
       return undefined;
     }
     const id = this.nextLink++;
-    this.links.set(id, link);
+    this.links.set(id, { link, heardAt: Number.NEGATIVE_INFINITY, held: false });
     link.open({
       frame: (kind, parts) => this.frame(id, link, kind, parts),
       drained: () => this.users.get(id)?.drained(),
@@ -113,6 +137,7 @@ export class OverlayShell implements AsyncDisposable {
 
   private frame(id: LinkId, link: TlsLink, kind: number, parts: FrameParts): void {
     if (kind >= mediaKindMin) {
+      this.heardMedia(id);
       const fault = this.users.get(id)?.frame(kind, parts);
       if (fault !== undefined) this.refuse(link, fault);
       return;
@@ -125,6 +150,20 @@ export class OverlayShell implements AsyncDisposable {
     if (packet.value.header.network !== this.options.identity.site)
       return this.refuse(link, 'a packet of another site');
     this.handle({ type: 'packet', link: id, packet: packet.value });
+  }
+
+  /** Echoes may wait behind a long burst of media, so media counts as well. */
+  private heardMedia(id: LinkId): void {
+    const open = this.links.get(id);
+    const now = this.options.clock.monotonicMs();
+    if (open === undefined || now - open.heardAt < heardMs) return;
+    open.heardAt = now;
+    this.handle({ type: 'heard', link: id });
+  }
+
+  private tick(): void {
+    for (const [link, { held }] of this.links) if (held) this.handle({ type: 'heard', link });
+    this.handle({ type: 'tick' });
   }
 
   private refuse(link: TlsLink, reason: string): void {
@@ -154,7 +193,7 @@ export class OverlayShell implements AsyncDisposable {
     const at = this.options.node.wakeAt();
     if (this.stopped || at === Number.POSITIVE_INFINITY) return;
     const delayMs = Math.max(0, at - this.options.clock.monotonicMs());
-    this.cancelTick = this.options.clock.after(delayMs, () => this.handle({ type: 'tick' }));
+    this.cancelTick = this.options.clock.after(delayMs, () => this.tick());
   }
 
   private perform(effect: Effect): void {
@@ -165,10 +204,12 @@ export class OverlayShell implements AsyncDisposable {
       case 'dial':
         return this.dial(effect.dial, effect.address);
       case 'send':
-        this.links.get(effect.link)?.send(packetNumber(effect.packet), [encodePacketBody(effect.packet)]);
+        this.links
+          .get(effect.link)
+          ?.link.send(packetNumber(effect.packet), [encodePacketBody(effect.packet)]);
         return;
       case 'close':
-        return this.links.get(effect.link)?.close(effect.reason);
+        return this.links.get(effect.link)?.link.close(effect.reason);
       case 'persist':
         return this.persist(effect.state);
       case 'refused':

@@ -131,8 +131,8 @@ export async function startServer(
         const ingest: Ingest = new Ingest({
           link: {
             send: (kind, parts) => link?.send(kind, parts) ?? false,
-            pause: () => link?.pause(),
-            resume: () => link?.resume(),
+            pause: () => shell.hold(effect.link, true),
+            resume: () => shell.hold(effect.link, false),
             close: (reason) => link?.close(reason),
           },
           cameras: effect.cameras,

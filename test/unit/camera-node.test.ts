@@ -276,6 +276,16 @@ describe('a camera unit', () => {
     );
   });
 
+  test('keeps its lease while its manager sends anything at all', () => {
+    const camera = managed();
+    for (let round = 0; round < 3; round++) {
+      camera.now += leaseMs - 1;
+      assert.deepEqual(camera.step({ type: 'heard', link: 1 }), []);
+      assert.deepEqual(camera.step({ type: 'tick' }), []);
+    }
+    assert.equal(camera.node.manager(), 'ss-1');
+  });
+
   test('another server’s packets do not renew the lease', () => {
     const camera = managed();
     camera.step({ type: 'accepted', link: 2, peer: { unit: 'ss-2', role: 'server' } });

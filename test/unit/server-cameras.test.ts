@@ -103,6 +103,19 @@ describe('a server and its cameras', () => {
       [['ss-2', 6]],
     );
   });
+  test('keeps a camera whose echoes wait behind its media, or which it holds back itself', () => {
+    const node = serverOf();
+    node.step(0, { type: 'start' });
+    meet(node, 0, camJoin('cam-1'), 1);
+    node.step(1070, accept('cam-1', 1, 1));
+    const effects: Effect[] = [];
+    for (let now = 1_100; now < 1_100 + 3 * linkSilenceMs; now += 500) {
+      node.step(now, { type: 'heard', link: 1 });
+      effects.push(...node.step(now, { type: 'tick' }));
+    }
+    assert.deepEqual(named(effects, 'close'), []);
+    assert(node.cameras()[0]?.online);
+  });
   test('gives a silent camera and a silent server up', () => {
     const node = withNeighbor();
     meet(node, 500, camJoin('cam-1'), 2);

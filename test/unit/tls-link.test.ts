@@ -14,6 +14,7 @@ import {
   type TlsLink,
 } from '../../firmware/io/tls-link.ts';
 import { createSiteAuthority, issueUnitCertificate } from '../../firmware/site/certificates.ts';
+import { serverIdentity } from '../support/unit-identity.ts';
 
 const host = '127.0.0.1';
 const wanted = new AbortController().signal;
@@ -24,21 +25,7 @@ let accepted: (link: TlsLink) => void = () => undefined;
 let refusals: string[] = [];
 
 before(async () => {
-  const authority = await createSiteAuthority('home');
-  const { certificate, key } = await issueUnitCertificate(authority, {
-    unit: 'ss-1',
-    role: 'server',
-    cameras: [],
-  });
-  identity = {
-    site: 'home',
-    unit: 'ss-1',
-    role: 'server',
-    ca: authority.certificate,
-    certificate,
-    key,
-    sealKeys: [],
-  };
+  identity = await serverIdentity();
   listener = await listen();
 });
 

@@ -67,6 +67,12 @@ describe('the README', () => {
     assert.equal((await getCameras(url)).length, 4);
     const pids = unitsOf(clone);
     assert(pids.length >= 7, `${pids.length} processes`);
+    const [program = '', ...flags] = command('pkill').split(' ');
+    assert.equal((await run(program, flags)).code, 0);
+    await until('all cameras are managed by servers that live', async () => {
+      const cameras = await getCameras(url);
+      return cameras.every(({ manager, state }) => manager !== 'ss-2' && state === 'online');
+    });
     demo.kill('SIGINT');
     await until('it is gone', () => demo.exitCode !== null || demo.signalCode !== null, 20_000);
     await until('no process is left', () => unitsOf(clone).length === 0);

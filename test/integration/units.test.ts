@@ -168,6 +168,8 @@ describe('a demo', () => {
     await using command = demo(folder);
     await until('it says so', () => command.err.includes('ss-1 ended (exit code 1)'));
     assert.match(command.err, /error: index .*ss-1\/data\/index/);
+    await rm(join(folder, 'ss-1', 'data', 'index'));
+    await until('it is up after all', () => / are up\.$/m.test(command.err));
     command.child.kill('SIGTERM');
     assert.equal(await command.ended, 0);
   });

@@ -1,7 +1,7 @@
 /**
  * Reads a stored segment from a time on, in byte ranges: the init segment, then whole fragments. A long file is not
  * read up to that time: its fragments say their decode time, so a few small reads find the place. Decode times in
- * seconds on the camera's clock.
+ * seconds from the start of the file.
  */
 import type { SegmentAnswer } from '../api.ts';
 import { getBytes } from './api-client.ts';

@@ -5,6 +5,7 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { benchFirstPicture } from './bench/first-picture.ts';
+import { benchOverlay } from './bench/overlay.ts';
 
 /** One line of a benchmark's table. */
 export interface Figure {
@@ -17,6 +18,7 @@ export interface Figure {
 
 const benches: Readonly<Record<string, (quick: boolean) => Promise<Figure[]>>> = {
   'first-picture': benchFirstPicture,
+  overlay: benchOverlay,
 };
 
 function print(figures: readonly Figure[]): void {
@@ -24,7 +26,9 @@ function print(figures: readonly Figure[]): void {
     const against =
       peer === undefined
         ? ''
-        : `${(value / peer.value).toFixed(2)} × ${peer.name} (${peer.value.toFixed(2)})`;
+        : peer.value === 0
+          ? `${peer.name}: 0`
+          : `${(value / peer.value).toFixed(2)} × ${peer.name} (${peer.value.toFixed(2)})`;
     return [figure, `${value.toFixed(value < 10 ? 2 : 0)} ${unit}`, against];
   });
   const widths = [0, 1].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));

@@ -70,7 +70,9 @@ check_node() {
 group_building=(build-essential python3 pkg-config libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev)
 group_capture=(gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
   gstreamer1.0-plugins-ugly gstreamer1.0-libav gstreamer1.0-tools)
-group_testing=(ffmpeg chromium fonts-dejavu-core)
+group_testing=(ffmpeg chromium fonts-dejavu-core iproute2 bird2)
+# Only the bench against it needs serf, so a release without it is no obstacle.
+group_peers=(serf)
 
 missing_packages=()
 find_missing() {
@@ -96,12 +98,16 @@ install_packages() {
   if [ -z "$(debian_release)" ] || ! command -v apt-get >/dev/null; then
     say "this is not Debian, so you install these yourself: a C++ compiler, make, Python 3, pkg-config,"
     say "GStreamer 1.x with its development files, its base, good, bad, ugly and libav plugins and its tools"
-    [ "$with_tests" = no ] || say "and for the tests: ffmpeg, Chromium, the DejaVu fonts"
+    [ "$with_tests" = no ] || say "and for the tests: ffmpeg, Chromium, the DejaVu fonts, iproute2, BIRD 2, Serf"
     return
   fi
   find_missing "building native addons" "${group_building[@]}"
   find_missing "capture" "${group_capture[@]}"
-  [ "$with_tests" = no ] || find_missing "the tests" "${group_testing[@]}"
+  if [ "$with_tests" = yes ]; then
+    find_missing "the tests" "${group_testing[@]}"
+    find_missing "a bench" "${group_peers[@]}"
+    drop_unknown "${group_peers[@]}"
+  fi
   ((${#missing_packages[@]} == 0)) && return
 
   local as_root=() apt=(env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=120)
@@ -114,8 +120,35 @@ install_packages() {
     as_root=(sudo)
   fi
   long_step "apt-get update" "${as_root[@]}" "${apt[@]}" update
+  drop_unknown "${group_peers[@]}"
+  ((${#missing_packages[@]} == 0)) && return
   long_step "apt-get install (${#missing_packages[@]} packages)" \
     "${as_root[@]}" "${apt[@]}" install -y --no-install-recommends "${missing_packages[@]}"
+  quieten bird2 bird
+  quieten serf serf
+}
+
+# Leaves out those of these packages that this release does not have, once apt knows what it has.
+drop_unknown() {
+  local package kept=()
+  compgen -G '/var/lib/apt/lists/*_Packages*' >/dev/null || return 0
+  for package in "${missing_packages[@]}"; do
+    if [[ " $* " == *" $package "* ]] && ! apt-cache show "$package" >/dev/null 2>&1; then
+      say "this release has no $package: the bench against it will not run"
+    else
+      kept+=("$package")
+    fi
+  done
+  missing_packages=("${kept[@]}")
+}
+
+# A package that was just installed starts its daemon, now and with the machine. Only the program is wanted here.
+quieten() {
+  local package=$1 daemon=$2
+  [[ " ${missing_packages[*]} " == *" $package "* ]] || return 0
+  "${as_root[@]}" /usr/sbin/service "$daemon" stop >/dev/null 2>&1 || true
+  "${as_root[@]}" /usr/sbin/update-rc.d "$daemon" disable >/dev/null 2>&1 ||
+    say "the daemon $daemon could not be disabled and starts with this machine"
 }
 
 install_modules() {

@@ -39,11 +39,12 @@ export class Reader {
 
 /** Grows as needed; `finish` returns exactly what was written. */
 class Writer {
-  private bytes = Buffer.allocUnsafe(256);
+  /** valid until the next `reserve` */
+  bytes = Buffer.allocUnsafe(256);
   private length = 0;
 
-  /** Makes room for `size` bytes and returns the buffer and where they go. */
-  reserve(size: number): { bytes: Buffer; at: number } {
+  /** Makes room for `size` bytes and returns where in `bytes` they go. */
+  reserve(size: number): number {
     const needed = this.length + size;
     if (needed > this.bytes.length) {
       const grown = Buffer.allocUnsafe(Math.max(needed, this.bytes.length * 2));
@@ -52,7 +53,7 @@ class Writer {
     }
     const at = this.length;
     this.length = needed;
-    return { bytes: this.bytes, at };
+    return at;
   }
 
   finish(): Buffer {
@@ -73,12 +74,17 @@ function unsigned(size: 1 | 2 | 4, max: number): Codec<number> {
   return {
     write(writer, value) {
       assert(Number.isInteger(value) && value >= 0 && value <= max, `u${size * 8} out of range: ${value}`);
-      const { bytes, at } = writer.reserve(size);
-      bytes.writeUIntBE(value, at, size);
+      const at = writer.reserve(size);
+      const { bytes } = writer;
+      for (let place = size - 1, rest = value; place >= 0; place--, rest = Math.floor(rest / 256))
+        bytes[at + place] = rest & 0xff;
     },
     read(reader) {
       const at = reader.take(size);
-      return at === undefined ? 0 : reader.bytes.readUIntBE(at, size);
+      if (at === undefined) return 0;
+      let value = 0;
+      for (let place = 0; place < size; place++) value = value * 256 + (reader.bytes[at + place] ?? 0);
+      return value;
     },
   };
 }
@@ -91,7 +97,8 @@ export const u32: Codec<number> = unsigned(4, 0xffff_ffff);
 export const i64: Codec<number> = {
   write(writer, value) {
     assert(Number.isSafeInteger(value), `i64 out of range: ${value}`);
-    const { bytes, at } = writer.reserve(8);
+    const at = writer.reserve(8);
+    const { bytes } = writer;
     bytes.writeInt32BE(Math.floor(value / 0x1_0000_0000), at);
     bytes.writeUInt32BE(value - Math.floor(value / 0x1_0000_0000) * 0x1_0000_0000, at + 4);
   },
@@ -132,8 +139,8 @@ export function bytes(max: number): Codec<Buffer> {
     write(writer, value) {
       assert(value.length <= max, `bytes(${max}) got ${value.length}`);
       u32.write(writer, value.length);
-      const { bytes: target, at } = writer.reserve(value.length);
-      value.copy(target, at);
+      const at = writer.reserve(value.length);
+      value.copy(writer.bytes, at);
     },
     read(reader) {
       const length = u32.read(reader);
@@ -149,8 +156,8 @@ export function fixedBytes(size: number): Codec<Buffer> {
   return {
     write(writer, value) {
       assert(value.length === size, `fixedBytes(${size}) got ${value.length}`);
-      const { bytes: target, at } = writer.reserve(size);
-      value.copy(target, at);
+      const at = writer.reserve(size);
+      value.copy(writer.bytes, at);
     },
     read(reader) {
       const at = reader.take(size);
@@ -164,7 +171,29 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** UTF-8 text of at most `max` bytes; malformed UTF-8 is refused. */
 export function text(max: number): Codec<string> {
-  const raw = bytes(max);
+  return textOf(bytes(max));
+}
+
+/** The same for texts of at most 255 bytes, with one byte of length where a packet is sent many times. */
+export function shortText(max: number): Codec<string> {
+  assert(max <= 0xff, `shortText(${max})`);
+  return textOf({
+    write(writer, value) {
+      assert(value.length <= max, `shortText(${max}) got ${value.length}`);
+      u8.write(writer, value.length);
+      const at = writer.reserve(value.length);
+      value.copy(writer.bytes, at);
+    },
+    read(reader) {
+      const length = u8.read(reader);
+      if (length > max) reader.refuse(`field longer than ${max} bytes`);
+      const at = reader.take(length);
+      return at === undefined ? Buffer.alloc(0) : reader.bytes.subarray(at, at + length);
+    },
+  });
+}
+
+function textOf(raw: Codec<Buffer>): Codec<string> {
   return {
     write: (writer, value) => raw.write(writer, Buffer.from(value, 'utf8')),
     read(reader) {
@@ -175,6 +204,24 @@ export function text(max: number): Codec<string> {
         reader.refuse('text is not UTF-8');
         return '';
       }
+    },
+  };
+}
+
+/** ASCII text of at most 255 bytes, for names that are checked further: no decoder is needed for these. */
+export function shortAscii(max: number): Codec<string> {
+  return {
+    write(writer, value) {
+      assert(value.length <= max, `shortAscii(${max}) got ${value.length}`);
+      u8.write(writer, value.length);
+      const at = writer.reserve(value.length);
+      writer.bytes.write(value, at, value.length, 'latin1');
+    },
+    read(reader) {
+      const length = u8.read(reader);
+      if (length > max) reader.refuse(`field longer than ${max} bytes`);
+      const at = reader.take(length);
+      return at === undefined ? '' : reader.bytes.toString('latin1', at, at + length);
     },
   };
 }

@@ -2,7 +2,7 @@
  * Names of sites, units and cameras. They become file names, topics and URL parts, so the alphabet is narrow: a lower
  * case letter or digit, then up to 31 of those and hyphens.
  */
-import { type Codec, text } from './codec.ts';
+import { type Codec, shortAscii, text } from './codec.ts';
 
 const idPattern = /^[a-z0-9][a-z0-9-]{0,31}$/;
 
@@ -14,14 +14,19 @@ export function isId(value: string): boolean {
   return idPattern.test(value);
 }
 
-const idText = text(idBytesMax);
-
 /** An id on the wire; anything else is refused. */
-export const id: Codec<string> = {
-  write: (writer, value) => idText.write(writer, value),
-  read(reader) {
-    const value = idText.read(reader);
-    if (reader.reason === undefined && !isId(value)) reader.refuse('malformed id');
-    return value;
-  },
-};
+export const id: Codec<string> = idOf(text(idBytesMax));
+
+/** An id in a packet of the overlay, with one byte of length. */
+export const shortId: Codec<string> = idOf(shortAscii(idBytesMax));
+
+function idOf(raw: Codec<string>): Codec<string> {
+  return {
+    write: (writer, value) => raw.write(writer, value),
+    read(reader) {
+      const value = raw.read(reader);
+      if (reader.reason === undefined && !isId(value)) reader.refuse('malformed id');
+      return value;
+    },
+  };
+}

@@ -7,6 +7,7 @@
 import http from 'node:http';
 import https from 'node:https';
 import { Failure, type FailureCode, messageOf } from '../base/failure.ts';
+import { hasErrno } from '../io/text-files.ts';
 
 const defaultServer = 'http://127.0.0.1:8300';
 const connectMs = 5_000;
@@ -27,11 +28,21 @@ export function chooseServer(
   return url.href.replace(/\/+$/, '');
 }
 
-/** An answer with status 200; its body must be read or destroyed. */
-export function openAnswer(server: string, path: string): Promise<http.IncomingMessage> {
+/** How it is asked, where that is not a plain GET. */
+interface Asking {
+  readonly method?: 'GET' | 'POST';
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** An answer with status 200 or 202; its body must be read or destroyed. */
+export function openAnswer(
+  server: string,
+  path: string,
+  { method = 'GET', headers = {} }: Asking = {},
+): Promise<http.IncomingMessage> {
   const client = server.startsWith('https:') ? https : http;
   return new Promise((resolve, reject) => {
-    const request = client.get(`${server}${path}`, { headers: { te: 'trailers' } });
+    const request = client.request(`${server}${path}`, { method, headers: { ...headers, te: 'trailers' } });
     const late = setTimeout(() => request.destroy(new Error('no answer in time')), connectMs);
     request.setTimeout(silenceMs, () => request.destroy(new Error('no answer in time')));
     request.once('error', (cause) => {
@@ -40,15 +51,35 @@ export function openAnswer(server: string, path: string): Promise<http.IncomingM
     });
     request.once('response', (response) => {
       clearTimeout(late);
-      if (response.statusCode === 200) resolve(response);
+      if (response.statusCode === 200 || response.statusCode === 202) resolve(response);
       else void refusal(server, response).then(reject);
     });
+    request.end();
   });
 }
 
 /** A JSON answer. */
-export async function getJson<T>(server: string, path: string): Promise<T> {
-  const body = await readText(server, await openAnswer(server, path));
+export function getJson<T>(server: string, path: string, headers: Asking['headers'] = {}): Promise<T> {
+  return askJson(server, path, { headers });
+}
+
+/** The answer to a POST, which says that it is meant. */
+export function postJson<T>(server: string, path: string): Promise<T> {
+  return askJson(server, path, { method: 'POST', headers: { 'x-starling': '1', 'content-length': '0' } });
+}
+
+/** Whether nobody listens where the server was. */
+export function isRefused(thrown: unknown): boolean {
+  return thrown instanceof Failure && hasErrno(thrown.cause, 'ECONNREFUSED');
+}
+
+/** Waits before something is asked again. */
+export function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+async function askJson<T>(server: string, path: string, asking: Asking): Promise<T> {
+  const body = await readText(server, await openAnswer(server, path, asking));
   try {
     return JSON.parse(body) as T;
   } catch (cause) {

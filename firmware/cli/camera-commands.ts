@@ -14,43 +14,33 @@ import type {
 import { chooseServer, getJson } from './api-client.ts';
 import { processTerminal, type Terminal } from './exit-codes.ts';
 import { addExportCommand } from './export-command.ts';
+import { addServerOptions, type ServerOptions } from './server-option.ts';
 import { formatBytes, formatSpan, formatTable } from './text-table.ts';
 import { parseTimeArgument } from './time-argument.ts';
 
 /** Lists that are asked for at most: half a million segments. */
 const pagesMax = 50;
 
-interface CommonOptions {
-  readonly server?: string;
-  readonly json?: true;
-}
-
 /** Adds the commands to a program; `terminal` is the process unless a test brings its own. */
 export function addCameraCommands(program: Command, terminal: Terminal = processTerminal): void {
-  common(program.command('status').description('what the server is doing')).action((options: CommonOptions) =>
-    status(options, terminal),
+  addServerOptions(program.command('status').description('what the server is doing')).action(
+    (options: ServerOptions) => status(options, terminal),
   );
-  common(program.command('cameras').description('list all cameras of the site')).action(
-    (options: CommonOptions) => cameras(options, terminal),
+  addServerOptions(program.command('cameras').description('list all cameras of the site')).action(
+    (options: ServerOptions) => cameras(options, terminal),
   );
-  common(program.command('recordings').description('list what is recorded of a camera'))
+  addServerOptions(program.command('recordings').description('list what is recorded of a camera'))
     .argument('<camera>', 'camera id')
     .option('--from <time>', 'ISO 8601, Unix seconds, or -10m', '-24h')
     .option('--to <time>', 'the same, or now', 'now')
     .action((camera: string, options: RecordingsOptions) => recordings(camera, options, terminal));
   addExportCommand(
-    common(program.command('export').description('save a recording as one MP4 file')),
+    addServerOptions(program.command('export').description('save a recording as one MP4 file')),
     terminal,
   );
 }
 
-function common(command: Command): Command {
-  return command
-    .option('--server <url>', 'server to ask (default: $STARLING_SERVER, or http://127.0.0.1:8300)')
-    .option('--json', 'print JSON');
-}
-
-async function status(options: CommonOptions, terminal: Terminal): Promise<void> {
+async function status(options: ServerOptions, terminal: Terminal): Promise<void> {
   const server = chooseServer(options.server);
   const [site, own] = await Promise.all([
     getJson<SiteAnswer>(server, '/api/site'),
@@ -82,7 +72,7 @@ async function status(options: CommonOptions, terminal: Terminal): Promise<void>
   terminal.out(`\n${formatTable(['SERVER', 'STATE', 'HOPS', 'CAMERAS', 'PAGE'], servers)}`);
 }
 
-async function cameras(options: CommonOptions, terminal: Terminal): Promise<void> {
+async function cameras(options: ServerOptions, terminal: Terminal): Promise<void> {
   const answer = await getJson<CamerasAnswer>(chooseServer(options.server), '/api/cameras');
   if (options.json) terminal.out(`${JSON.stringify(answer, null, 2)}\n`);
   else {
@@ -98,7 +88,7 @@ function cameraRow(camera: CameraAnswer): string[] {
   return [id, state, manager, size, lastFrameAt ?? '-', durableThrough ?? '-'];
 }
 
-interface RecordingsOptions extends CommonOptions {
+interface RecordingsOptions extends ServerOptions {
   readonly from: string;
   readonly to: string;
 }

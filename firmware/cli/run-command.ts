@@ -6,10 +6,12 @@ import type { CameraUnitConfig, ServerUnitConfig } from '../config/unit-config.t
 import { loadUnitConfig } from '../io/config-file.ts';
 import { openLog } from '../io/log-output.ts';
 import { systemClock } from '../io/system-clock.ts';
+import { profiles } from '../overlay/constants.ts';
 import type { RoleOptions } from '../roles/camera.ts';
+import { LogRing } from '../runtime/log-ring.ts';
 
-/** Longest time a clean stop may take before the process ends anyway. */
-const stopMs = 10_000;
+/** Longest time a clean stop may take, after the unit has left the network, before the process ends anyway. */
+const stopMs = 8_000;
 
 /** Adds `run` to the program. */
 export function addRunCommand(program: Command, version: string): void {
@@ -21,7 +23,7 @@ export function addRunCommand(program: Command, version: string): void {
     .addHelpText('after', '\nExample:\n  starling run --config /etc/starling/unit.yaml')
     .action(async (flags: Flags) => {
       // First of all: a parent that is gone meanwhile, or a signal while the unit starts, must not be missed.
-      const stop = stopRequested();
+      const stop = stopRequest();
       try {
         await runUnit(flags, version, stop);
       } catch (thrown) {
@@ -40,25 +42,31 @@ interface Flags {
 }
 
 /** Runs the unit until `stop`. Rejects with a Failure when it cannot start. */
-async function runUnit({ config: path, json }: Flags, version: string, stop: Promise<string>): Promise<void> {
+async function runUnit({ config: path, json }: Flags, version: string, stop: StopRequest): Promise<void> {
   const config = await loadUnitConfig(path);
   // A terminal, or a parent that asks for it, gets plain lines.
   const plain = json !== true && (process.stderr.isTTY || process.env['STARLING_LOG'] === 'plain');
-  const log = openLog(config.unit, config.log.level, plain);
-  void stop.then((reason) => {
+  const ring = new LogRing(systemClock);
+  const log = ring.keeping(openLog(config.unit, config.log.level, plain), {
+    debug: ['trace', 'debug'].includes(config.log.level),
+  });
+  const limitMs = stopMs + profiles[config.overlay.profile].leaveMs;
+  void stop.asked.then((reason) => {
     log('info', `stops (${reason})`);
     setTimeout(() => {
       log(
         'error',
-        `not stopped within ${stopMs / 1000} s, ends anyway; the next start puts the recordings in order`,
+        `not stopped within ${limitMs / 1000} s, ends anyway; the next start puts the recordings in order`,
       );
       process.exit(1);
-    }, stopMs).unref();
+    }, limitMs).unref();
   });
   const unit = { version, clock: systemClock, log, program: fileURLToPath(import.meta.url) };
   const role =
-    config.role === 'camera' ? await cameraRole({ ...unit, config }) : await serverRole({ ...unit, config });
-  await stop;
+    config.role === 'camera'
+      ? await cameraRole({ ...unit, config })
+      : await serverRole({ ...unit, config }, { ring, stop: stop.ask });
+  await stop.asked;
   await role[Symbol.asyncDispose]();
   log('info', 'stopped');
 }
@@ -68,34 +76,47 @@ async function cameraRole(options: RoleOptions<CameraUnitConfig>): Promise<Async
   return startCamera(options);
 }
 
-async function serverRole(options: RoleOptions<ServerUnitConfig>): Promise<AsyncDisposable> {
+async function serverRole(
+  options: RoleOptions<ServerUnitConfig>,
+  hooks: { readonly ring: LogRing; readonly stop: StopRequest['ask'] },
+): Promise<AsyncDisposable> {
   const [{ startServer }, { default: script }, { default: style }] = await Promise.all([
     import('../roles/server.ts'),
     import('virtual:page.js'),
     import('virtual:page.css'),
   ]);
-  return startServer({ ...options, assets: { script, style } });
+  return startServer({ ...options, ...hooks, assets: { script, style } });
+}
+
+/** Somebody wants the unit to stop. */
+interface StopRequest {
+  /** resolves with the reason */
+  readonly asked: Promise<string>;
+  readonly ask: (reason: string) => void;
 }
 
 /**
- * Resolves with the reason when the unit should stop: a signal, or the end of the process that started it. A terminal
- * sends its signals to every process, so a unit with a parent leaves those to the parent. A second signal changes
- * nothing: what was recorded is being put in order.
+ * The unit stops on a signal, when the process that started it ends, or when it is asked to leave. A terminal sends
+ * its signals to every process, so a unit with a parent leaves those to the parent. A second signal changes nothing:
+ * what was recorded is being put in order.
  */
-function stopRequested(): Promise<string> {
-  return new Promise((resolve) => {
-    const hasParent = process.send !== undefined;
-    for (const signal of ['SIGINT', 'SIGHUP', 'SIGTERM'] as const) {
-      process.on(signal, () => {
-        if (signal === 'SIGTERM' || !hasParent) resolve(signal);
-      });
-    }
-    process.once('disconnect', () => resolve('its parent is gone'));
-    if (hasParent && !process.connected) resolve('its parent is gone');
-    process.on('uncaughtException', (error) => {
-      // A bug: the state cannot be trusted any more; whoever supervises the unit starts it anew.
-      process.stderr.write(`bug: ${error.stack ?? messageOf(error)}\n`);
-      process.exit(70);
-    });
+function stopRequest(): StopRequest {
+  let ask: StopRequest['ask'] = () => undefined;
+  const asked = new Promise<string>((resolve) => {
+    ask = resolve;
   });
+  const hasParent = process.send !== undefined;
+  for (const signal of ['SIGINT', 'SIGHUP', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      if (signal === 'SIGTERM' || !hasParent) ask(signal);
+    });
+  }
+  process.once('disconnect', () => ask('its parent is gone'));
+  if (hasParent && !process.connected) ask('its parent is gone');
+  process.on('uncaughtException', (error) => {
+    // A bug: the state cannot be trusted any more; whoever supervises the unit starts it anew.
+    process.stderr.write(`bug: ${error.stack ?? messageOf(error)}\n`);
+    process.exit(70);
+  });
+  return { asked, ask };
 }

@@ -16,7 +16,7 @@ export function formatTable(heading: readonly string[], rows: readonly (readonly
 }
 
 /** Names come from other machines: no control characters reach the terminal. */
-function printable(cell = ''): string {
+export function printable(cell = ''): string {
   return cell.replace(/\p{Cc}/gu, '\ufffd');
 }
 

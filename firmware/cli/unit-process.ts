@@ -1,6 +1,7 @@
 /**
  * One unit of a demo as an operating system process of its own. When it dies it is started again, as systemd would;
- * one that dies again and again is tried less and less often, and does not say the same thing twice.
+ * one that dies again and again is tried less and less often, and does not say the same thing twice. One that ends with
+ * exit code 0 has left on purpose and stays away.
  *
  * Invariant: units end with their parent, however it ends (they watch the IPC channel), so no process is orphaned.
  */
@@ -72,11 +73,13 @@ export class UnitProcess {
         this.child = undefined;
         file.end();
         resolve();
-        if (!this.stopping) this.startAgain(how);
+        if (this.stopping) return;
+        if (how === exitCode(0)) this.tell(`${this.unit.id} has left; it is not started again by this demo`);
+        else this.startAgain(how);
       };
       // It could not even be started: no `close` follows.
       child.once('error', (error) => ended(error.message));
-      child.once('close', (code, signal) => ended(signal ?? `exit code ${code}`));
+      child.once('close', (code, signal) => ended(signal ?? exitCode(code)));
     });
   }
 
@@ -120,4 +123,8 @@ export class UnitProcess {
     this.deaths = 0;
     this.told.clear();
   }
+}
+
+function exitCode(code: number | null): string {
+  return `exit code ${code}`;
 }

@@ -44,7 +44,9 @@ export interface Enrollment {
 type SettingsOf<R extends UnitRole> = Extract<UnitDocument, { role: R }>;
 
 /** Settings that a unit may be enrolled with. */
-export type UnitOverrides = Partial<Pick<UnitDocument, 'data' | 'link' | 'anycast' | 'log'>> & {
+export type UnitOverrides = Partial<
+  Pick<UnitDocument, 'data' | 'link' | 'anycast' | 'overlay' | 'clock' | 'log'>
+> & {
   readonly server?: SettingsOf<'server'>['server'];
   readonly camera?: Partial<Omit<SettingsOf<'camera'>['camera'], 'cameras'>>;
 };

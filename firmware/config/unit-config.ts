@@ -44,7 +44,11 @@ const site = section({
 
 const link = section({
   host: listenAddress.default('::').describe('address that takes links of other units'),
-  port: listenPort.default(8383).describe('TCP port that takes links of other units; 0 takes any free one'),
+  port: listenPort
+    .default(8383)
+    .describe(
+      'TCP port that takes links of other units, and on a server UDP port of joins sent to it alone; 0 takes any free one',
+    ),
   advertise: listOf(
     textThat((text) => parseEndpoint(text).ok, 'expected HOST:PORT'),
     0,
@@ -67,7 +71,9 @@ const anycastEndpoint = section({
   port: integer(1, 65_535).default(anycastPortDefault).describe('UDP port'),
   interface: textThat((text) => /^[\w.:%-]{1,64}$/.test(text), 'expected an address or a network interface')
     .optional()
-    .describe('address or name of the network interface of a multicast group; otherwise the system chooses'),
+    .describe(
+      'multicast: address or name of the network interface of the group, otherwise the system chooses; address: name of the interface (such as lo) on which this server puts the address up once it has joined, and takes it down before it leaves',
+    ),
 }).refine(
   ({ kind, host }) =>
     kind === 'seed' || (isAddress(host) && isMulticastAddress(host) === (kind === 'multicast')),
@@ -88,6 +94,26 @@ const anycast = section({
     .default([...anycastEndpointsDefault])
     .describe('where joins are sent; a server also listens on groups and anycast addresses, never on seeds'),
 }).describe('how a unit finds its first server');
+
+const overlay = section({
+  profile: choice(['lan', 'wifi', 'wan'])
+    .default('lan')
+    .describe(
+      'how patient the unit is with silence: lan notices a dead server in about 4 s, wifi and wan wait four and eight times as long; the same in the whole site',
+    ),
+}).describe('the network of servers');
+
+const clock = section({
+  trusted: choice(['auto', 'yes', 'no'])
+    .default('auto')
+    .describe(
+      'whether the clock of this machine is set: auto takes every date after this program was written for true, which a board without battery does not show before it was told the time',
+    ),
+}).describe('the clock of this machine');
+
+/** A gigabit link in kbit/s, and how much of it recordings may take; the rest is for viewers and repair. */
+const gigabitKbps = 1_000_000;
+const linkShare = 0.6;
 
 const source = z.string({ error: 'expected a source' }).transform((text, context) => {
   const spec = parseSourceSpec(text);
@@ -141,6 +167,18 @@ const serverSection = section({
     .default(1000)
     .describe('longest time until a sample is safe on disk, ms'),
   camerasMax: integer(1, 128).default(64).describe('most cameras this server takes'),
+  kbpsMax: integer(64, 100_000_000)
+    .default(gigabitKbps * linkShare)
+    .describe('most that the cameras it takes may send together, kbit/s; by default 60 % of a gigabit link'),
+  links: section({
+    target: integer(1, 16).default(3).describe('links to other servers that this one wants'),
+    max: integer(1, 32).default(8).describe('most links to other servers, but for repair'),
+  })
+    .refine(({ target, max }) => target <= max, {
+      path: ['max'],
+      error: 'expected at least links.target',
+    })
+    .prefault({}),
 }).describe('settings of a server');
 
 const common = {
@@ -149,6 +187,8 @@ const common = {
   data: path.default('data').describe('folder for what this unit keeps; starts at the folder of unit.yaml'),
   link: link.prefault({}),
   anycast: anycast.prefault({}),
+  overlay: overlay.prefault({}),
+  clock: clock.prefault({}),
   log: section({
     level: choice(['trace', 'debug', 'info', 'warn', 'error', 'silent'])
       .default('info')

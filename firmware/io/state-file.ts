@@ -56,3 +56,11 @@ export function writeState(folder: string, state: UnitState): void {
     throw new Failure('FILE_IO', `${path}: ${messageOf(error)}`, { advice, cause: error });
   }
 }
+
+/** Raises and persists the incarnation of a unit that starts; returns it and the epoch its camera unit had last. */
+export function beginIncarnation(folder: string): { incarnation: number; epoch: number } {
+  const before = readState(folder);
+  const incarnation = (before['incarnation'] ?? 0) + 1;
+  writeState(folder, { ...before, incarnation });
+  return { incarnation, epoch: before['epoch'] ?? 0 };
+}

@@ -72,8 +72,29 @@ export async function writeText(
   }
 }
 
-async function writeThrough(path: string, text: string, mode: number): Promise<void> {
-  await using file = await open(path, 'wx', mode);
+/**
+ * Replaces a file that only this process writes, in one step. What a write that was cut off leaves behind is overwritten
+ * by the next. Errors are the Failure FILE_IO.
+ */
+export async function replaceText(path: string, text: string): Promise<void> {
+  const next = `${path}.next`;
+  try {
+    await writeThrough(next, text, 0o644, 'w');
+    await rename(next, path);
+    await syncFolder(dirname(path));
+  } catch (cause) {
+    const advice = 'Check the free space and the permissions of the folder.';
+    throw new Failure('FILE_IO', `cannot write ${path}: ${messageOf(cause)}`, { advice, cause });
+  }
+}
+
+async function writeThrough(
+  path: string,
+  text: string,
+  mode: number,
+  flags: 'w' | 'wx' = 'wx',
+): Promise<void> {
+  await using file = await open(path, flags, mode);
   await file.writeFile(text);
   await file.sync();
 }

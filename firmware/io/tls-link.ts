@@ -10,9 +10,10 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import tls from 'node:tls';
 import { Failure, messageOf } from '../base/failure.ts';
-import { type FrameParts, FrameReader, framePrefix } from '../base/frames.ts';
+import { FrameReader, framePrefix } from '../base/frames.ts';
 import type { Peer } from '../overlay/effects.ts';
 import type { Address } from '../overlay/packets.ts';
+import { type FrameLink, type LinkHandlers, noAnswer } from '../overlay/surroundings.ts';
 import { peerIdentity } from '../site/identity.ts';
 import type { UnitIdentity } from './tls-identity.ts';
 
@@ -29,18 +30,8 @@ const unsentBytesMax = 64 * 1024 * 1024;
 /** Refusals are counted by reason and logged once per reason; `peer` is an address or a unit id. */
 export type OnRefused = (reason: string, peer: string) => void;
 
-/** What a link's owner wants to know. */
-export interface LinkHandlers {
-  frame(kind: number, parts: FrameParts): void;
-  /** the peer broke the framing; `closed` follows */
-  refused(reason: string): void;
-  closed(reason: string): void;
-  /** everything sent so far has left */
-  drained(): void;
-}
-
 /** One end of a connection. */
-export class TlsLink {
+export class TlsLink implements FrameLink {
   readonly peer: Peer;
   private readonly socket: tls.TLSSocket;
   private handlers: LinkHandlers | undefined;
@@ -160,7 +151,7 @@ export function dialLink(identity: UnitIdentity, address: Address, signal: Abort
       const advice = 'Check that the unit is on, in the same site, and that its port can be reached.';
       reject(new Failure('UNREACHABLE', `${address.host}:${address.port}: ${reason}`, { advice }));
     };
-    const onTimeout = (): void => fail('no answer in time');
+    const onTimeout = (): void => fail(noAnswer);
     const onError = (error: Error): void => fail(error.message);
     const onClose = (): void => fail('closed during the handshake');
     const onAbort = (): void => fail('no longer wanted');

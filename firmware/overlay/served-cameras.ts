@@ -1,59 +1,141 @@
 /**
- * The cameras this server manages [0060]–[0064]: it offers, the camera accepts with a new epoch, the server confirms
- * and from then on echoes. What it says about them goes into its origin row.
+ * The cameras this server manages [0060]–[0066]: it offers, the camera accepts with a new epoch, the server confirms
+ * and from then on echoes, which renews the camera's lease. What it says about them goes into its origin row.
  *
- * Invariants: one link per unit; never more cameras attached than the server's capacity, nor more claims than its row
- * holds: offline ones go first, the oldest of them; a camera whose claim elsewhere has a higher epoch leaves this
- * server's row; a silent camera's link is closed after `linkSilenceMs`.
+ * Invariants: one link per unit; never more attached than the capacity; a camera whose claim elsewhere has a higher
+ * epoch leaves this server's row; a silent camera is offline after `cameraSilenceMs`; an offer expires after `offerMs`.
  */
-import { cameraEchoMs, counterMax, leaseMs, linkSilenceMs, offerMs } from './constants.ts';
-import type { Effect, LinkId } from './effects.ts';
+import { counterMax, offerMs } from './constants.ts';
+import type { LinkId } from './effects.ts';
+import { unitBytes } from './origin-table.ts';
 import {
-  camerasPerServerMax,
-  type ManagedCamera,
+  type Address,
+  type KnownServer,
+  type OriginRow,
   type Packet,
   type PacketBody,
-  type PacketHeader,
+  type PacketOf,
+  type UnitRow,
+  unitsPerServerMax,
 } from './packets.ts';
+import type { ServerContext } from './server-context.ts';
 
-interface CameraLink {
+/** No camera changes its manager so often while somebody does not hear of it. */
+const epochJumpMax = 1 << 16;
+/** Units offered to and managed at one time. */
+const linksMax = 2 * unitsPerServerMax;
+/** What its units may take up in a server's row, bytes. */
+const unitsBytesMax = 40_000;
+
+/** A unit that is offered to, or managed. */
+export interface CameraLink {
+  readonly link: LinkId;
   readonly unit: string;
   readonly cameras: readonly string[];
+  readonly address: Address;
+  readonly kbps: number;
+  readonly offeredEpoch: number;
   /** undefined until the camera has accepted */
   epoch: number | undefined;
   heardAt: number;
-  echoAt: number;
-  readonly offeredAt: number;
-  readonly offeredEpoch: number;
+  echoedAt: number;
+  /** last round trip */
+  delayMs: number;
+}
+
+/** What a unit says of itself in its join, or its manager when it hands it over. */
+export type Joiner = Pick<PacketBody<'cam-join'>, 'cameras' | 'kbps' | 'nonce' | 'epoch'> & {
+  readonly unit: string;
+};
+
+export interface ServedCamerasHooks {
+  /** the own row must be restated */
+  changed(): void;
+  attached(camera: CameraLink): void;
+  detached(camera: CameraLink): void;
+  /** a camera's word that is not about its connection */
+  other(camera: CameraLink, packet: Packet): void;
 }
 
 export class ServedCameras {
+  private readonly context: ServerContext;
+  private readonly hooks: ServedCamerasHooks;
   private readonly links = new Map<LinkId, CameraLink>();
-  /** cameras managed here, or last managed here and offline */
-  private readonly claims = new Map<string, ManagedCamera>();
-  private readonly camerasMax: number;
+  /** units managed here, or last managed here and offline; the newest last */
+  private readonly claims = new Map<string, UnitRow>();
+  /** units promised a place, by whom; each for `offerMs` */
+  private readonly promised = new Map<string, { cameras: number; readonly kbps: number }>();
 
-  /** `camerasMax` is the server's capacity. */
-  constructor(camerasMax: number) {
-    this.camerasMax = Math.min(camerasMax, camerasPerServerMax);
+  constructor(context: ServerContext, hooks: ServedCamerasHooks) {
+    this.context = context;
+    this.hooks = hooks;
   }
 
-  /** The share of the capacity that other units than this one use, 0 to 1. */
-  loadWithout(unit: string): number {
-    return this.attachedWithout(unit) / this.camerasMax;
+  /** The share of the capacity in use, 0 to 1 and above; `without` names a unit that does not count. */
+  load(without?: string): number {
+    return this.loadWith(0, 0, without);
   }
 
-  private attachedWithout(unit: string): number {
-    let count = 0;
+  private loadWith(cameras: number, kbps: number, without?: string): number {
+    let [count, rate] = [cameras, kbps];
     for (const link of this.links.values()) {
-      if (link.epoch !== undefined && link.unit !== unit) count += link.cameras.length;
+      if (link.epoch === undefined || link.unit === without) continue;
+      count += link.cameras.length;
+      rate += link.kbps;
     }
-    return count;
+    for (const one of this.promised.values()) {
+      count += one.cameras;
+      rate += one.cameras * one.kbps;
+    }
+    const { camerasMax, kbpsMax } = this.context.options;
+    if (camerasMax <= 0 || kbpsMax <= 0) return Number.POSITIVE_INFINITY;
+    return Math.max(count / camerasMax, rate / kbpsMax);
   }
 
-  /** For the origin row, by camera id. */
-  rows(): ManagedCamera[] {
-    return [...this.claims.values()].sort((a, b) => (a.camera < b.camera ? -1 : 1));
+  /** What the load would be with this unit; undefined when it does not fit. */
+  loadTaking(unit: string, cameras: number, kbps: number): number | undefined {
+    const load = this.loadWith(cameras, kbps, unit);
+    const others = this.attached().filter((one) => one.unit !== unit).length;
+    const fits = load <= 1 && others < unitsPerServerMax && this.onlineBytes() < unitsBytesMax;
+    return fits ? load : undefined;
+  }
+
+  private onlineBytes(): number {
+    let bytes = 0;
+    for (const claim of this.claims.values()) if (claim.online) bytes += unitBytes(claim);
+    return bytes;
+  }
+
+  /** Keeps room for a while for so many cameras, of `kbps` each, that another server wants to hand over. */
+  promise(server: string, cameras: number, kbps: number): void {
+    this.promised.set(server, { cameras, kbps });
+    this.context.timers.set(`promise:${server}`, this.context.now + offerMs, () =>
+      this.promised.delete(server),
+    );
+  }
+
+  /** One of the promised cameras comes. */
+  fulfil(server: string): void {
+    const promise = this.promised.get(server);
+    if (promise === undefined) return;
+    promise.cameras -= 1;
+    if (promise.cameras > 0) return;
+    this.promised.delete(server);
+    this.context.timers.clear(`promise:${server}`);
+  }
+
+  /** For the origin row, by unit. */
+  units(): UnitRow[] {
+    return [...this.claims.values()].sort((a, b) => (a.unit < b.unit ? -1 : 1));
+  }
+
+  /** Units managed now. */
+  attached(): CameraLink[] {
+    return [...this.links.values()].filter(({ epoch }) => epoch !== undefined);
+  }
+
+  attachedCamera(camera: string): CameraLink | undefined {
+    return this.attached().find(({ cameras }) => cameras.includes(camera));
   }
 
   has(link: LinkId): boolean {
@@ -61,138 +143,178 @@ export class ServedCameras {
   }
 
   /** The dialled camera answers: make the offer. */
-  offer(
-    now: number,
-    link: LinkId,
-    offer: { unit: string; cameras: readonly string[]; header: PacketHeader; nonce: Buffer; epoch: number },
-  ): Effect[] {
-    const { unit, cameras, header, nonce, epoch } = offer;
-    const times = { heardAt: now, echoAt: now, offeredAt: now };
-    this.links.set(link, { unit, cameras, epoch: undefined, offeredEpoch: epoch, ...times });
-    return [{ type: 'send', link, packet: { name: 'cam-response', header, body: { nonce, epoch } } }];
+  offer(link: LinkId, joiner: Joiner, address: Address): void {
+    const { context } = this;
+    const { unit, kbps, nonce } = joiner;
+    const cameras = joiner.cameras.filter((camera) => !this.isOthers(camera, unit));
+    if (cameras.length === 0 || this.links.size >= linksMax) {
+      return context.emit({ type: 'close', link, reason: 'none of its cameras is wanted here' });
+    }
+    // A camera knows its own epoch, but for a lost disk; a claim far above it is false.
+    const known = cameras
+      .map((camera) => context.rows.claimTo(camera)?.epoch ?? 0)
+      .filter((claimed) => claimed <= joiner.epoch + epochJumpMax);
+    const epoch = Math.min(Math.max(joiner.epoch, ...known), counterMax);
+    const times = { heardAt: context.now, echoedAt: context.now, delayMs: 0 };
+    const camera: CameraLink = {
+      link,
+      unit,
+      cameras,
+      address,
+      kbps,
+      offeredEpoch: epoch,
+      epoch: undefined,
+      ...times,
+    };
+    this.links.set(link, camera);
+    context.send(link, 'cam-response', { nonce, epoch });
+    this.wake(camera, offerMs);
+  }
+
+  /** A camera belongs to the unit that it is online with: another unit cannot take its place. */
+  private isOthers(camera: string, unit: string): boolean {
+    const owner = this.context.rows.ownerOf(camera);
+    if (owner === undefined || owner === unit) return false;
+    this.context.emit({ type: 'refused', reason: `${camera} is a camera of ${owner}`, peer: unit });
+    return true;
+  }
+
+  private wake(camera: CameraLink, delayMs: number): void {
+    const { timers, now } = this.context;
+    timers.set(`camera:${camera.link}`, now + delayMs, () => this.due(camera));
+  }
+
+  /** An offer expires; a silent camera is offline; the others are echoed. */
+  private due(camera: CameraLink): void {
+    const { context } = this;
+    if (camera.epoch === undefined) return this.drop(camera, 'the offer was not taken');
+    const silentMs = context.now - camera.heardAt;
+    if (silentMs >= context.profile.cameraSilenceMs * context.health.factor(context.now))
+      return this.drop(camera, `silent for ${Math.round(silentMs)} ms`);
+    camera.echoedAt = context.now;
+    const herd = Math.min(this.links.size, 0xffff);
+    context.send(camera.link, 'cam-echo', { reply: false, utcUs: context.options.utcUs(), herd });
+    this.wake(camera, context.profile.cameraEchoMs);
   }
 
   /** The camera is alive, whatever it sent. */
-  heard(now: number, link: LinkId): void {
+  heard(link: LinkId): void {
     const camera = this.links.get(link);
-    if (camera !== undefined) camera.heardAt = now;
+    if (camera !== undefined) camera.heardAt = this.context.now;
   }
 
-  /** `utcUs` is this server's clock for the confirmation and echoes. */
-  packet(now: number, link: LinkId, packet: Packet, header: PacketHeader, utcUs: number): Effect[] {
+  /** This server did not run for so long. */
+  wasAway(ms: number): void {
+    for (const camera of this.links.values())
+      camera.heardAt = Math.min(this.context.now, camera.heardAt + ms);
+  }
+
+  packet(link: LinkId, packet: Packet): void {
     const camera = this.links.get(link);
-    if (camera === undefined) return [];
+    if (camera === undefined) return;
     if (packet.header.sender !== camera.unit) {
-      return [
-        { type: 'refused', reason: 'a packet in another unit’s name', peer: camera.unit },
-        ...this.drop(link, 'sender is not the certificate’s unit'),
-      ];
+      this.context.emit({ type: 'refused', reason: 'a packet in another unit’s name', peer: camera.unit });
+      return this.drop(camera, 'sender is not the certificate’s unit');
     }
-    camera.heardAt = now;
-    if (packet.name !== 'cam-connection' || packet.body.stage !== 'accept') return [];
-    if (camera.epoch !== undefined) return [];
-    if (packet.body.epoch <= camera.offeredEpoch || packet.body.epoch > counterMax) {
-      return [
-        { type: 'refused', reason: 'an epoch that does not rise', peer: camera.unit },
-        ...this.drop(link, 'an epoch that does not rise'),
-      ];
-    }
-    if (this.attachedWithout(camera.unit) + camera.cameras.length > this.camerasMax) {
-      return this.drop(link, 'no capacity left');
-    }
-    return this.accepted(link, camera, packet.body, header, utcUs);
+    camera.heardAt = this.context.now;
+    if (packet.name === 'cam-connection') return this.accepted(camera, packet);
+    if (packet.name !== 'cam-echo') return this.hooks.other(camera, packet);
+    if (packet.body.reply) camera.delayMs = this.context.now - camera.echoedAt;
+    else this.context.send(link, 'cam-echo', { ...packet.body, reply: true });
   }
 
-  private drop(link: LinkId, reason: string): Effect[] {
-    return [{ type: 'close', link, reason }, ...this.forget(link, reason)];
-  }
-
-  private accepted(
-    link: LinkId,
-    camera: CameraLink,
-    body: PacketBody<'cam-connection'>,
-    header: PacketHeader,
-    utcUs: number,
-  ): Effect[] {
-    const effects: Effect[] = [];
-    for (const [other, known] of this.links) {
-      if (other === link || known.unit !== camera.unit) continue;
-      effects.push(...this.drop(other, 'the camera has a newer link here'));
+  private accepted(camera: CameraLink, { body }: PacketOf<'cam-connection'>): void {
+    const { context } = this;
+    if (body.stage !== 'accept' || camera.epoch !== undefined) return;
+    if (body.epoch <= camera.offeredEpoch || body.epoch > counterMax) {
+      context.emit({ type: 'refused', reason: 'an epoch that does not rise', peer: camera.unit });
+      return this.drop(camera, 'an epoch that does not rise');
+    }
+    if (this.loadTaking(camera.unit, camera.cameras.length, camera.kbps) === undefined)
+      return this.drop(camera, 'no capacity left');
+    for (const other of this.links.values()) {
+      if (other !== camera && other.unit === camera.unit)
+        this.drop(other, 'the camera has a newer link here');
     }
     camera.epoch = body.epoch;
-    for (const id of camera.cameras) {
-      // The newest come last, so that the oldest are found first.
-      this.claims.delete(id);
-      this.claims.set(id, { camera: id, unit: camera.unit, epoch: body.epoch, online: true });
+    const { unit, cameras, address, epoch } = camera;
+    this.claims.delete(unit);
+    // A broken unit that this one replaces.
+    for (const [id, claim] of this.claims) {
+      if (!claim.online && claim.cameras.every((one) => cameras.includes(one))) this.claims.delete(id);
     }
-    this.forgetOfflineClaims();
-    const confirm = { stage: 'confirm' as const, epoch: body.epoch, leaseMs, utcUs };
-    effects.push({ type: 'send', link, packet: { name: 'cam-connection', header, body: confirm } });
-    effects.push({ type: 'attached', link, unit: camera.unit, cameras: camera.cameras, epoch: body.epoch });
-    effects.push({ type: 'story', text: `manages ${camera.unit}, epoch ${body.epoch}` });
-    return effects;
+    this.claims.set(unit, { unit, epoch, online: true, link: address, cameras: [...cameras] });
+    this.forgetOffline();
+    context.send(camera.link, 'cam-connection', {
+      stage: 'confirm',
+      epoch,
+      leaseMs: context.profile.leaseMs,
+      utcUs: context.options.utcUs(),
+      herd: Math.min(this.links.size, 0xffff),
+      known: this.known(),
+    });
+    context.emit({ type: 'attached', link: camera.link, unit, cameras, epoch });
+    context.story(`manages ${unit}, epoch ${epoch}`);
+    this.hooks.changed();
+    this.hooks.attached(camera);
+    this.wake(camera, context.profile.cameraEchoMs);
   }
 
-  private forgetOfflineClaims(): void {
-    for (const { camera, online } of this.claims.values()) {
-      if (this.claims.size <= camerasPerServerMax) return;
-      if (!online) this.claims.delete(camera);
+  /** Whom a camera may ask when nobody answers its joins: this server and its neighbors. */
+  private known(): KnownServer[] {
+    const { self, options, neighbors } = this.context;
+    const others = neighbors.all().map(({ server, address }) => ({ server, link: address }));
+    return [{ server: self, link: options.reachableAt }, ...others].slice(0, 8);
+  }
+
+  private forgetOffline(): void {
+    let bytes = 0;
+    for (const claim of this.claims.values()) bytes += unitBytes(claim);
+    for (const claim of this.claims.values()) {
+      if (this.claims.size <= unitsPerServerMax && bytes <= unitsBytesMax) return;
+      if (claim.online) continue;
+      this.claims.delete(claim.unit);
+      bytes -= unitBytes(claim);
     }
+  }
+
+  private drop(camera: CameraLink, reason: string): void {
+    this.context.emit({ type: 'close', link: camera.link, reason });
+    this.closed(camera.link, reason);
   }
 
   /** The link is gone: its cameras are offline until they are seen again, here or elsewhere. */
-  forget(link: LinkId, reason: string): Effect[] {
+  closed(link: LinkId, reason: string): void {
     const camera = this.links.get(link);
     this.links.delete(link);
-    if (camera?.epoch === undefined) return [];
-    for (const id of camera.cameras) {
-      const claim = this.claims.get(id);
-      if (claim?.epoch === camera.epoch) this.claims.set(id, { ...claim, online: false });
-    }
-    return [
-      { type: 'detached', link, unit: camera.unit, reason },
-      { type: 'story', text: `${camera.unit} is gone (${reason})` },
-    ];
+    this.context.timers.clear(`camera:${link}`);
+    if (camera?.epoch === undefined) return;
+    const { unit, epoch } = camera;
+    const claim = this.claims.get(unit);
+    if (claim?.epoch === epoch) this.claims.set(unit, { ...claim, online: false });
+    this.context.emit({ type: 'detached', link, unit, reason });
+    this.context.story(`${unit} is gone (${reason})`);
+    this.hooks.changed();
+    this.hooks.detached(camera);
   }
 
-  /** Drops claims that another server holds with a higher epoch, and the links behind them. */
-  yieldTo(claims: readonly ManagedCamera[]): Effect[] {
-    const effects: Effect[] = [];
-    for (const claim of claims) {
-      const own = this.claims.get(claim.camera);
-      if (own === undefined || own.epoch >= claim.epoch) continue;
-      this.claims.delete(claim.camera);
-      for (const [link, camera] of this.links) {
-        if (camera.epoch === undefined || camera.epoch >= claim.epoch) continue;
-        if (!camera.cameras.includes(claim.camera)) continue;
-        effects.push(...this.drop(link, 'it has a newer manager'));
+  /**
+   * Drops claims that another server holds with a higher epoch, and the links behind them. An equal epoch means that
+   * a disk was lost somewhere: the camera must take a new one, above both.
+   */
+  yieldTo(row: OriginRow): void {
+    for (const { unit, cameras, epoch } of row.units) {
+      const own = this.claims.get(unit);
+      const overtaken =
+        own !== undefined && own.epoch <= epoch && cameras.some((one) => own.cameras.includes(one));
+      if (!overtaken || epoch > own.epoch + epochJumpMax) continue;
+      const reason =
+        own.epoch < epoch ? `${row.origin} manages it now` : `its epoch is known from ${row.origin}`;
+      for (const camera of this.attached()) {
+        if (camera.unit === unit && (camera.epoch ?? 0) <= epoch) this.drop(camera, reason);
       }
+      this.claims.delete(unit);
+      this.hooks.changed();
     }
-    return effects;
-  }
-
-  /** Echoes, expired offers, silent cameras. */
-  tick(now: number, header: PacketHeader, utcUs: number): Effect[] {
-    const effects: Effect[] = [];
-    for (const [link, camera] of this.links) {
-      const expired = camera.epoch === undefined && now - camera.offeredAt >= offerMs;
-      if (expired || now - camera.heardAt >= linkSilenceMs) {
-        const reason = expired ? 'the offer was not taken' : `silent for ${linkSilenceMs} ms`;
-        effects.push(...this.drop(link, reason));
-      } else if (camera.epoch !== undefined && now >= camera.echoAt) {
-        camera.echoAt = now + cameraEchoMs;
-        const packet: Packet = { name: 'cam-echo', header, body: { reply: false, utcUs } };
-        effects.push({ type: 'send', link, packet });
-      }
-    }
-    return effects;
-  }
-
-  wakeAt(): number {
-    let at = Number.POSITIVE_INFINITY;
-    for (const camera of this.links.values()) {
-      at = Math.min(at, camera.epoch === undefined ? camera.offeredAt + offerMs : camera.echoAt);
-    }
-    return at;
   }
 }

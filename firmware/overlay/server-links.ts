@@ -1,26 +1,43 @@
 /**
- * The links to other servers, from the first byte of a handshake on: which of them are neighbors, and which of two
- * links to the same server survives when both ends have dialled at once.
+ * The connections to other servers, from the first byte of a handshake on. Most serve a neighborship; the rest are
+ * *contacts*: opened to ask something, closed when idle.
  *
- * Invariants: at most one link per neighbor; of two crossed links the lower dialler's survives, at both ends.
+ * Invariants: at most one connection per neighbor; of two crossed ones the lower dialler's survives, at both ends.
  */
-import { linkSilenceMs } from './constants.ts';
 import type { LinkId } from './effects.ts';
 
-interface ServerLink {
+export interface ServerLink {
+  readonly id: LinkId;
   readonly peer: string;
   /** the unit that dialled */
   readonly dialler: string;
-  /** dialled or accepted; this server sent ss-connection; the handshake is over */
-  stage: 'open' | 'asked' | 'neighbor';
+  neighbor: boolean;
   heardAt: number;
+  usedAt: number;
+  /** what the peer's packets say; 0 before the first */
+  incarnation: number;
+  /** the last echo sent over it */
+  echo: { readonly request: number; readonly at: number } | undefined;
+  /** it has been told that its incarnation is too low */
+  told: boolean;
 }
 
 export class ServerLinks {
   private readonly links = new Map<LinkId, ServerLink>();
 
-  open(now: number, link: LinkId, ends: { readonly peer: string; readonly dialler: string }): void {
-    this.links.set(link, { ...ends, stage: 'open', heardAt: now });
+  open(now: number, id: LinkId, ends: { readonly peer: string; readonly dialler: string }): ServerLink {
+    const times = { heardAt: now, usedAt: now };
+    const link: ServerLink = {
+      id,
+      ...ends,
+      ...times,
+      neighbor: false,
+      incarnation: 0,
+      told: false,
+      echo: undefined,
+    };
+    this.links.set(id, link);
+    return link;
   }
 
   get(link: LinkId): ServerLink | undefined {
@@ -34,49 +51,26 @@ export class ServerLinks {
     return known;
   }
 
-  /** Ids of the neighbors, sorted. */
-  neighborIds(): string[] {
-    const ids = new Set<string>();
-    for (const { peer, stage } of this.links.values()) if (stage === 'neighbor') ids.add(peer);
-    return [...ids].sort();
+  all(): IterableIterator<ServerLink> {
+    return this.links.values();
   }
 
-  /** The link of each neighbor. */
-  neighborLinks(): LinkId[] {
-    return [...this.links].filter(([, { stage }]) => stage === 'neighbor').map(([link]) => link);
+  get size(): number {
+    return this.links.size;
   }
 
-  /** How many servers are neighbors, or may be by the end of a handshake, with `peer` among them. */
-  degreeWith(peer: string): number {
-    const ids = new Set([peer]);
-    for (const link of this.links.values()) if (link.stage !== 'open') ids.add(link.peer);
-    return ids.size;
+  /** Connections to one server, the oldest first. */
+  to(peer: string): ServerLink[] {
+    return [...this.links.values()].filter((link) => link.peer === peer);
   }
 
-  /** Whether there is a link to `peer` that `dialler` has made. */
-  has(ends: { readonly peer: string; readonly dialler: string }): boolean {
-    for (const { peer, dialler } of this.links.values()) {
-      if (peer === ends.peer && dialler === ends.dialler) return true;
-    }
-    return false;
-  }
-
-  /** The handshake on a link is over. Returns the link that must be closed, if dials have crossed: perhaps this one. */
-  settle(link: LinkId): LinkId | undefined {
-    const server = this.links.get(link);
-    if (server === undefined) return undefined;
-    let loser: LinkId | undefined;
-    for (const [other, known] of this.links) {
-      if (other === link || known.peer !== server.peer || known.stage !== 'neighbor') continue;
-      loser = known.dialler < server.dialler ? link : other;
-    }
-    if (loser !== undefined) this.links.delete(loser);
-    if (loser !== link) server.stage = 'neighbor';
-    return loser;
-  }
-
-  /** Links over which nothing came for `linkSilenceMs`. */
-  silent(now: number): LinkId[] {
-    return [...this.links].filter(([, { heardAt }]) => now - heardAt >= linkSilenceMs).map(([link]) => link);
+  /** Of two connections between the same two servers, the one that stays. Both ends come to the same answer. */
+  static survivor(a: ServerLink, b: ServerLink, now: number, deafMs: number): ServerLink {
+    const newer = a.id > b.id ? a : b;
+    const older = newer === a ? b : a;
+    // The older one belongs to an earlier life of the peer, or has gone silent.
+    if (newer.incarnation !== older.incarnation || now - older.heardAt > deafMs) return newer;
+    if (a.dialler === b.dialler) return newer;
+    return a.dialler < b.dialler ? a : b;
   }
 }

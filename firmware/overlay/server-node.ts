@@ -1,379 +1,398 @@
 /**
- * The server's side of the overlay: it joins by anycast [0051]–[0056], answers the joins of servers and cameras by
- * dialling them, keeps links to a few neighbors, and spreads one row per server over them.
+ * The server's side of the overlay: it takes events to the part they concern and returns the effects. The parts and
+ * their rules are listed in README.md beside this file.
  *
- * What is not here yet, and where it will go: tables by hop, repair after deaths, leases with suspicion, transfer.
- * Until then every server keeps every row, and a dead neighbor's silence is trusted.
- *
- * Invariants: at most one link per neighbor; at most `degree.max` neighbors; only the owner raises its incarnation,
- * above anything its peers still remember. Sans-IO: see effects.ts.
+ * Invariants: one event at a time; a packet is believed only in its sender's own name; only the owner raises an
+ * incarnation. Sans-IO: see effects.ts.
  */
-import { type Answer, PendingAnswers } from './answers.ts';
-import {
-  counterMax,
-  degree,
-  joinBackoffMs,
-  linkSilenceMs,
-  outstandingJoinsMax,
-  probeMs,
-  serverEchoMs,
-} from './constants.ts';
-import type { Effect, LinkId, OverlayEvent, OverlayNode, Peer, Random } from './effects.ts';
-import { type CameraClaim, OriginRows } from './origin-rows.ts';
-import { OwnRow } from './own-row.ts';
-import {
-  type Address,
-  nonceBytes,
-  type OriginRow,
-  type Packet,
-  type PacketHeader,
-  protocolVersion,
-  rowsPerExchangeMax,
-} from './packets.ts';
-import { reachableAddress } from './reachable-address.ts';
+import { Arrivals } from './arrivals.ts';
+import { CameraQuery } from './camera-query.ts';
+import { CameraRejoin } from './camera-rejoin.ts';
+import { knownServersMax, lateMs } from './constants.ts';
+import { Contacts } from './contacts.ts';
+import type { Effect, LinkId, OverlayEvent, OverlayNode, Peer } from './effects.ts';
+import { Exchange } from './exchange.ts';
+import { HistoryHandover, historyDeletion } from './history-handover.ts';
+import { JoinAnswers } from './join-answers.ts';
+import { Leaving } from './leaving.ts';
+import { Liveness } from './liveness.ts';
+import type { Neighbor } from './neighbor-table.ts';
+import { Neighborhood } from './neighborhood.ts';
+import { compareNetworks } from './network-id.ts';
+import { isDead } from './origin-table.ts';
+import type { DocumentRow, HlcTime, NetworkId, OriginRow, Packet, PacketBody } from './packets.ts';
+import { Pruning } from './pruning.ts';
+import { Reconfiguration } from './reconfiguration.ts';
+import { Recovery } from './recovery.ts';
+import { Relay } from './relay.ts';
 import { ServedCameras } from './served-cameras.ts';
-import { ServerLinks } from './server-links.ts';
+import { ServerContext, type ServerNodeOptions } from './server-context.ts';
+import { ServerJoins } from './server-joins.ts';
+import type { ServerLink } from './server-links.ts';
+import { camerasOf, serversOf, tablesOf } from './server-tables.ts';
+import { Transfer } from './transfer.ts';
+import type { CameraView, ServerView, TablesView } from './views.ts';
 
-export interface ServerNodeOptions {
-  readonly network: string;
-  readonly unit: string;
-  /** where others dial this server */
-  readonly link: Address;
-  /** where servers that never saw a join of this one reach it: an address of this machine, never `::` */
-  readonly reachableAt: Address;
-  readonly pageUrl: string;
+export type { ServerNodeOptions };
+
+/** What a test or a status display may want to know of a server's inside. */
+export interface ServerInspection {
   readonly incarnation: number;
-  readonly camerasMax: number;
-  readonly random: Random;
-  /** this server's clock, µs UTC */
-  readonly utcUs: () => number;
+  readonly version: number;
+  readonly network: NetworkId;
+  readonly joinTime: HlcTime | undefined;
+  readonly neighbors: readonly string[];
+  readonly units: readonly { readonly unit: string; readonly epoch: number; readonly online: boolean }[];
+  readonly lock: { readonly holder: string; readonly until: number } | undefined;
+  readonly timers: readonly string[];
+  readonly localHealth: number;
 }
 
 export class ServerNode implements OverlayNode {
-  private readonly options: ServerNodeOptions;
-  private readonly rows = new OriginRows();
+  private readonly context: ServerContext;
+  private readonly contacts: Contacts;
+  private readonly exchange: Exchange;
+  private readonly neighborhood: Neighborhood;
+  private readonly liveness: Liveness;
+  private readonly joins: ServerJoins;
+  private readonly answers: JoinAnswers;
   private readonly served: ServedCameras;
-  private readonly answers: PendingAnswers;
-  private readonly links = new ServerLinks();
-  private readonly own: OwnRow;
-  private readonly dials = new Map<number, Answer & { readonly cameras: readonly string[] }>();
-  private readonly joiningCameras = new Map<string, readonly string[]>();
-  private nextDial = 1;
-  /** of the last joins, the newest first */
-  private nonces: Buffer[] = [];
-  private probeAt = Number.POSITIVE_INFINITY;
-  private probeBackoffMs: number = joinBackoffMs.first;
-  private echoAt = Number.POSITIVE_INFINITY;
+  private readonly recovery: Recovery;
+  private readonly reconfiguration: Reconfiguration;
+  private readonly pruning: Pruning;
+  private readonly transfer: Transfer;
+  private readonly handover: HistoryHandover;
+  private readonly query: CameraQuery;
+  private readonly leaving: Leaving;
+  private readonly arrivals: Arrivals;
+  private readonly relay: Relay;
 
   constructor(options: ServerNodeOptions) {
-    this.options = options;
-    this.own = new OwnRow(options.incarnation);
-    this.served = new ServedCameras(options.camerasMax);
-    this.answers = new PendingAnswers(options.random);
-    this.rows.merge(this.ownRow());
+    const context = new ServerContext(options);
+    this.context = context;
+    this.contacts = new Contacts(context);
+    const { contacts } = this;
+    this.served = new ServedCameras(context, {
+      changed: () => this.exchange.touchRow(),
+      attached: ({ cameras, epoch }) => {
+        this.handover.began(cameras, epoch ?? 0);
+        this.transfer.consider();
+      },
+      detached: ({ cameras }) => {
+        this.handover.ended(cameras);
+        this.leaving.proceed();
+      },
+      other: ({ unit }, packet) => this.cameraSays(unit, packet),
+    });
+    this.exchange = new Exchange(context, {
+      units: () => this.served.units(),
+      load: () => Math.min(Math.round(this.served.load() * 1000), 0xffff),
+      rowChanged: (row, before, from) => this.rowChanged(row, before, from),
+      documentChanged: (rows) => this.documentChanged(rows),
+      relieved: () => this.transfer.consider(),
+    });
+    const { exchange } = this;
+    this.neighborhood = new Neighborhood(context, {
+      contacts,
+      exchange,
+      gained: (neighbor, accepted) => this.gained(neighbor, accepted),
+      lost: (server) => this.lost(server),
+      replaced: (link) => this.pruning.replaced(link),
+    });
+    const { neighborhood } = this;
+    this.liveness = new Liveness(context, {
+      contacts,
+      exchange,
+      neighborhood,
+      died: (server, card) => this.recovery.died(server, card),
+      linkLost: (server, card) => this.recovery.cutOff(server, card),
+    });
+    this.joins = new ServerJoins(context, contacts, neighborhood);
+    this.answers = new JoinAnswers(context, {
+      contacts,
+      neighborhood,
+      stepAside: () => this.joins.stepAside(),
+      foreign: () => this.joins.probeSoon(),
+      loadWith: ({ header, body }) => this.served.loadTaking(header.sender, body.cameras.length, body.kbps),
+      offer: (link, { header, body }, address) =>
+        this.served.offer(link, { unit: header.sender, ...body }, address),
+    });
+    this.reconfiguration = new Reconfiguration(context, (delayMs) => this.joins.rejoin(delayMs));
+    const { reconfiguration } = this;
+    const cameraRejoin = new CameraRejoin(context, contacts);
+    this.recovery = new Recovery(context, {
+      contacts,
+      exchange,
+      neighborhood,
+      cameraRejoin,
+      reconfiguration,
+    });
+    this.pruning = new Pruning(context, neighborhood);
+    this.transfer = new Transfer(context, contacts, this.served);
+    this.handover = new HistoryHandover(context, contacts);
+    this.query = new CameraQuery(context, contacts, this.served);
+    const { handover, served, joins, transfer } = this;
+    this.leaving = new Leaving(context, { exchange, handover, served, joins, transfer });
+    this.arrivals = new Arrivals(context, transfer);
+    this.relay = new Relay(context, this.answers, handover);
+    exchange.settle();
+    context.takeEffects();
   }
 
   wakeAt(): number {
-    return Math.min(
-      this.probeAt,
-      this.echoAt,
-      this.own.wakeAt(),
-      this.answers.wakeAt(),
-      this.served.wakeAt(),
-    );
+    return this.context.timers.wakeAt();
   }
 
-  /** Every known server's row, its own included. */
-  origins(): OriginRow[] {
-    return this.rows.all();
+  tables(): TablesView {
+    return tablesOf(this.context);
   }
 
-  /** Links between this server and each server it can reach. */
-  hops(): Map<string, number> {
-    return this.rows.hopsFrom(this.options.unit);
+  servers(): ServerView[] {
+    return serversOf(this.context);
   }
 
-  cameras(): CameraClaim[] {
-    return this.rows.cameras();
+  cameras(): CameraView[] {
+    return camerasOf(this.context);
   }
 
-  step(now: number, event: OverlayEvent): Effect[] {
-    const effects = this.handle(now, event);
-    const row = this.own.revise(now, this.content());
-    if (row !== undefined) this.rows.merge(row);
-    return this.own.takeDue(now) ? [...effects, ...this.spread([this.ownRow()], undefined)] : effects;
+  document(): DocumentRow[] {
+    return this.context.document.rows();
   }
 
-  private handle(now: number, event: OverlayEvent): Effect[] {
-    switch (event.type) {
-      case 'start':
-        this.echoAt = now + serverEchoMs;
-        return this.probe(now);
-      case 'datagram':
-        return this.joinHeard(now, event.packet, event.from);
-      case 'dialed':
-        return this.dialed(now, event.dial, event.link, event.peer);
-      case 'dial-failed':
-        this.dials.delete(event.dial);
-        return [];
-      case 'accepted':
-        return this.accepted(now, event.link, event.peer);
-      case 'packet':
-        return this.packet(now, event.link, event.packet);
-      case 'heard':
-        this.served.heard(now, event.link);
-        return [];
-      case 'closed':
-        return this.closed(event.link, event.reason);
-      case 'tick':
-        return this.tick(now);
-    }
-  }
-
-  private header(): PacketHeader {
-    const { network, unit } = this.options;
-    return { version: protocolVersion, network, sender: unit, incarnation: this.own.incarnation };
-  }
-
-  private content(): Omit<OriginRow, 'incarnation' | 'version'> {
+  inspect(): ServerInspection {
+    const { incarnation, network, joinTime, neighbors, timers, health, now } = this.context;
     return {
-      origin: this.options.unit,
-      link: this.options.reachableAt,
-      pageUrl: this.options.pageUrl,
-      neighbors: this.links.neighborIds(),
-      cameras: this.served.rows(),
+      incarnation,
+      version: this.exchange.ownVersion(),
+      network,
+      joinTime,
+      neighbors: neighbors.ids(),
+      units: this.served.units(),
+      lock: this.pruning.holder(),
+      timers: timers.names(),
+      localHealth: health.factor(now) - 1,
     };
   }
 
-  private ownRow(): OriginRow {
-    return this.own.of(this.content());
+  step(now: number, event: OverlayEvent): Effect[] {
+    const { context } = this;
+    const lateBy = now - Math.max(context.timers.wakeAt(), context.now);
+    context.now = now;
+    if (lateBy > lateMs && event.type !== 'start') this.wasAway(lateBy);
+    this.handle(event);
+    this.exchange.settle();
+    this.rememberChanges();
+    return context.takeEffects();
   }
 
-  private spread(rows: OriginRow[], except: LinkId | undefined): Effect[] {
-    const targets = this.links.neighborLinks().filter((link) => link !== except);
-    return targets.flatMap((link) => this.exchange(link, rows));
+  private wasAway(ms: number): void {
+    this.liveness.wasAway(ms);
+    this.served.wasAway(ms);
   }
 
-  private exchange(link: LinkId, rows: OriginRow[]): Effect[] {
-    const effects: Effect[] = [];
-    for (let at = 0; at < rows.length; at += rowsPerExchangeMax) {
-      const body = { rows: rows.slice(at, at + rowsPerExchangeMax) };
-      effects.push({ type: 'send', link, packet: { name: 'ss-exchange', header: this.header(), body } });
+  private rememberChanges(): void {
+    const { history, known } = this.context;
+    for (const camera of history.takeChanged())
+      this.context.remember({ kind: 'tenures', camera, tenures: history.of(camera) });
+    if (known.takeChanged()) this.context.remember({ kind: 'known', servers: known.list(knownServersMax) });
+  }
+
+  private handle(event: OverlayEvent): void {
+    const { context } = this;
+    switch (event.type) {
+      case 'start':
+        return this.start();
+      case 'datagram':
+        return this.datagram(event.packet, event.from, event.multicast);
+      case 'dialed':
+        return this.contacts.dialed(event.dial, event.link, event.peer);
+      case 'dial-failed':
+        return this.contacts.dialFailed(event.dial, event.reason);
+      case 'accepted':
+        return this.accepted(event.link, event.peer);
+      case 'packet':
+        return this.packet(event.link, event.packet);
+      case 'heard':
+        return this.heard(event.link);
+      case 'closed':
+        return this.closed(event.link, event.reason);
+      case 'query':
+        return this.query.ask(event.query, event.camera);
+      case 'write':
+        return this.exchange.write(event.kind, event.id, event.value);
+      case 'control':
+        return this.control(event.body);
+      case 'leave':
+        return this.leaving.begin();
+      case 'tick':
+        return context.timers.run(context.now);
     }
-    return effects;
   }
 
-  /** Asks the network for neighbors; alone it asks again and again, with enough links now and then. */
-  private probe(now: number): Effect[] {
-    const links = this.links.neighborIds().length;
-    const wait =
-      links === 0 ? this.probeBackoffMs : links < degree.target ? probeMs.belowTarget : probeMs.atTarget;
-    this.probeBackoffMs =
-      links === 0 ? Math.min(this.probeBackoffMs * 2, joinBackoffMs.max) : joinBackoffMs.first;
-    this.probeAt = now + wait * (0.75 + 0.5 * this.options.random.unit());
-    const nonce = this.options.random.bytes(nonceBytes);
-    this.nonces = [nonce, ...this.nonces].slice(0, outstandingJoinsMax);
-    const body = { nonce, link: this.options.link };
-    return [{ type: 'anycast', packet: { name: 'ss-join', header: this.header(), body } }];
+  private start(): void {
+    this.handover.start();
+    this.liveness.start();
+    this.exchange.sendDigests();
+    this.joins.start();
   }
 
-  private joinHeard(now: number, packet: Packet, from: string): Effect[] {
-    const unit = packet.header.sender;
-    if (unit === this.options.unit) return [];
-    if (packet.name === 'ss-join') {
-      const neighbors = this.links.neighborIds();
-      if (this.isDialling(unit) || neighbors.includes(unit) || neighbors.length >= degree.max) return [];
-      const joiner: Peer = { unit, role: 'server' };
-      const address = reachableAddress(packet.body.link, from);
-      this.answers.add(now, { joiner, address, nonce: packet.body.nonce }, neighbors.length / degree.max);
-    }
-    if (packet.name === 'cam-join') {
-      const load = this.served.loadWithout(unit);
-      if (load >= 1) return [];
-      const joiner: Peer = { unit, role: 'camera' };
-      const address = reachableAddress(packet.body.link, from);
-      if (this.answers.add(now, { joiner, address, nonce: packet.body.nonce }, load)) {
-        this.joiningCameras.set(unit, packet.body.cameras);
-      }
-    }
-    return [];
+  private datagram(packet: Packet, from: string, multicast: boolean): void {
+    if (packet.name === 'ss-join' || packet.name === 'cam-join') this.answers.heard(packet, from, multicast);
   }
 
-  /** A second link to a server that is being dialled would only be closed again. */
-  private isDialling(unit: string): boolean {
-    for (const { joiner } of this.dials.values()) if (joiner.unit === unit) return true;
-    return this.links.has({ peer: unit, dialler: this.options.unit });
+  private accepted(link: LinkId, peer: Peer): void {
+    const { context } = this;
+    if (peer.role === 'server') return this.contacts.opened(link, peer.unit, peer.unit);
+    context.emit({ type: 'refused', reason: 'a camera certificate in a server’s role', peer: peer.unit });
+    context.emit({ type: 'close', link, reason: 'cameras listen, they do not dial' });
   }
 
-  /** Dials the joiners whose time has come. */
-  private answerJoins(now: number): Effect[] {
-    return this.answers.due(now).map((answer): Effect => {
-      const dial = this.nextDial++;
-      const cameras = this.joiningCameras.get(answer.joiner.unit) ?? [];
-      this.joiningCameras.delete(answer.joiner.unit);
-      this.dials.set(dial, { ...answer, cameras });
-      return { type: 'dial', dial, address: answer.address };
-    });
+  private heard(link: LinkId): void {
+    this.served.heard(link);
+    const server = this.context.links.get(link);
+    if (server !== undefined) this.liveness.heard(server);
   }
 
-  private dialed(now: number, dial: number, link: LinkId, peer: Peer): Effect[] {
-    const answer = this.dials.get(dial);
-    this.dials.delete(dial);
-    if (answer === undefined) return [{ type: 'close', link, reason: 'the join is no longer wanted' }];
-    if (peer.unit !== answer.joiner.unit || peer.role !== answer.joiner.role) {
-      const reason = `dialled ${answer.joiner.role} ${answer.joiner.unit}, found ${peer.role} ${peer.unit}`;
-      return [
-        { type: 'refused', reason: 'a certificate that is not the joiner’s', peer: peer.unit },
-        { type: 'close', link, reason },
-      ];
-    }
-    if (peer.role === 'camera') {
-      const epoch = this.rows.highestEpoch(peer.unit);
-      const offer = {
-        unit: peer.unit,
-        cameras: answer.cameras,
-        header: this.header(),
-        nonce: answer.nonce,
-        epoch,
-      };
-      return this.served.offer(now, link, offer);
-    }
-    this.links.open(now, link, { peer: peer.unit, dialler: this.options.unit });
-    const body = { nonce: answer.nonce, link: this.options.link };
-    return [{ type: 'send', link, packet: { name: 'ss-response', header: this.header(), body } }];
+  private closed(link: LinkId, reason: string): void {
+    const { context } = this;
+    if (this.served.has(link)) return this.served.closed(link, reason);
+    const server = context.links.remove(link);
+    if (server === undefined) return;
+    this.neighborhood.forgetAsked(link);
+    if (this.pruning.closed(link)) return this.neighborhood.lose(server.peer, 'redundant');
+    if (context.leaving) return this.leaving.released(server.peer);
+    this.liveness.closed(server, reason);
   }
 
-  private accepted(now: number, link: LinkId, peer: Peer): Effect[] {
-    if (peer.role !== 'server') {
-      return [
-        { type: 'refused', reason: 'a camera certificate in a server’s role', peer: peer.unit },
-        { type: 'close', link, reason: 'cameras listen, they do not dial' },
-      ];
-    }
-    this.links.open(now, link, { peer: peer.unit, dialler: peer.unit });
-    return [];
-  }
-
-  private packet(now: number, link: LinkId, packet: Packet): Effect[] {
-    if (this.served.has(link))
-      return this.served.packet(now, link, packet, this.header(), this.options.utcUs());
-    const server = this.links.get(link);
-    if (server === undefined) return [];
+  private packet(link: LinkId, packet: Packet): void {
+    const { context } = this;
+    if (this.served.has(link)) return this.served.packet(link, packet);
+    const server = context.links.get(link);
+    if (server === undefined) return;
     if (packet.header.sender !== server.peer) {
-      return [
-        { type: 'refused', reason: 'a packet in another unit’s name', peer: server.peer },
-        { type: 'close', link, reason: 'sender is not the certificate’s unit' },
-      ];
+      context.emit({ type: 'refused', reason: 'a packet in another unit’s name', peer: server.peer });
+      this.contacts.close(link, 'sender is not the certificate’s unit');
+      return this.liveness.closed(server, 'sender is not the certificate’s unit');
     }
-    server.heardAt = now;
+    server.incarnation = Math.max(server.incarnation, packet.header.incarnation);
+    const neighbor = context.neighbors.get(server.peer);
+    if (neighbor?.link === link) neighbor.incarnation = server.incarnation;
+    this.liveness.heard(server);
+    this.remind(server);
+    const { network } = packet.header;
+    if (server.neighbor && network !== undefined && compareNetworks(network, context.network) !== 0)
+      this.neighborhood.meetNetwork(network);
+    this.serverSays(server, packet);
+  }
+
+  /** A server that has lost its disk is told the incarnation it had, and goes on above it. */
+  private remind(server: ServerLink): void {
+    const known = this.context.rows.get(server.peer)?.incarnation ?? 0;
+    if (server.incarnation >= known || server.told) return;
+    server.told = true;
+    this.exchange.remind(server.id, server.peer);
+  }
+
+  private serverSays(server: ServerLink, packet: Packet): void {
+    const { id, peer } = server;
+    const { network } = packet.header;
     switch (packet.name) {
       case 'ss-response':
-        if (packet.body.nonce !== undefined) return this.offered(link, packet.body.nonce);
-        return server.stage === 'asked' ? this.becomeNeighbors(link, server.peer) : [];
+        if (packet.body.nonce === undefined) return this.neighborhood.granted(server, packet.body, network);
+        return this.joins.offered(server, packet.body, network);
       case 'ss-connection':
-        return this.asked(link);
+      case 'ss-reconnection':
+        return this.neighborhood.asks(server, packet, network);
+      case 'ss-arriving':
+        return this.arrivals.received(packet.body, peer);
       case 'ss-echo':
-        return packet.body.reply ? [] : [this.echo(link, true)];
+        return this.liveness.echoed(server, packet.body);
       case 'ss-exchange':
-        return server.stage === 'neighbor' ? this.learn(link, packet.body.rows) : [];
+        this.exchange.received(id, peer, packet.body);
+        return this.handover.received(id, peer, packet.body);
+      case 'ss-disconnection':
+        return this.disconnection(server, packet.body, network);
+      case 'ss-reconfiguration':
+        return this.reconfiguration.received(packet.body, peer);
+      case 'ss-relay':
+        return this.relay.received(server, packet.body);
+      case 'cam-query':
+        return this.query.received(id, peer, packet.body);
+      case 'cam-transfer':
+        return this.transfer.received(id, peer, packet.body);
       default:
-        return [];
+        return undefined;
     }
   }
 
-  private closeServer(link: LinkId, reason: string): Effect[] {
-    this.links.remove(link);
-    return [{ type: 'close', link, reason }];
+  /** What a camera says besides its connection and its echoes. */
+  private cameraSays(unit: string, packet: Packet): void {
+    if (packet.name === 'cam-transfer' && packet.body.stage === 'told')
+      this.transfer.toldCamera(unit, packet.body);
+    if (packet.name === 'cam-control' && packet.body.reply)
+      this.context.emit({ type: 'controlled', body: packet.body });
   }
 
-  /** The earliest responders become neighbors, up to the target; beyond it only servers not reachable yet. */
-  private offered(link: LinkId, nonce: Buffer): Effect[] {
-    const server = this.links.get(link);
-    if (server?.stage !== 'open') return [];
-    if (!this.nonces.some((one) => one.equals(nonce))) {
-      const reason = 'an offer for a join that is not outstanding';
-      return [{ type: 'refused', reason, peer: server.peer }, ...this.closeServer(link, 'stale offer')];
-    }
-    const count = this.links.degreeWith(server.peer);
-    const wanted = count <= degree.target || (count <= degree.max && !this.hops().has(server.peer));
-    if (!wanted) return this.closeServer(link, 'enough links');
-    server.stage = 'asked';
-    const body = { link: this.options.link };
-    return [{ type: 'send', link, packet: { name: 'ss-connection', header: this.header(), body } }];
+  private control(body: PacketBody<'cam-control'>): void {
+    const camera = this.served.attachedCamera(body.camera);
+    if (camera !== undefined) return this.context.send(camera.link, 'cam-control', body);
+    const refusal = `${this.context.self} does not manage ${body.camera}`;
+    this.context.emit({ type: 'controlled', body: { ...body, reply: true, refusal } });
   }
 
-  /** A server that this one has dialled and offered to takes the offer. */
-  private asked(link: LinkId): Effect[] {
-    const server = this.links.get(link);
-    if (server?.stage !== 'open' || server.dialler !== this.options.unit) return [];
-    if (this.links.degreeWith(server.peer) > degree.max) return this.closeServer(link, 'enough links');
-    const body = { nonce: undefined, link: this.options.link };
-    return [
-      { type: 'send', link, packet: { name: 'ss-response', header: this.header(), body } },
-      ...this.becomeNeighbors(link, server.peer),
-    ];
+  private gained(neighbor: Neighbor, accepted: boolean): void {
+    this.liveness.gained(neighbor);
+    this.pruning.consider();
+    this.joins.wantMore();
+    if (!accepted) return;
+    // The server that the newcomer connected to tells its 1-hop neighbors, and they theirs [0056].
+    const { server, address, joinTime } = neighbor;
+    this.arrivals.tell({ server, link: address, joinTime, hops: 2 }, server);
+    this.transfer.consider({ server, address });
   }
 
-  /** The handshake is over: exchange everything, and settle crossed dials. */
-  private becomeNeighbors(link: LinkId, peer: string): Effect[] {
-    const loser = this.links.settle(link);
-    const first: Effect =
-      loser === undefined
-        ? { type: 'story', text: `neighbor of ${peer}` }
-        : { type: 'close', link: loser, reason: 'crossed dials' };
-    return loser === link ? [first] : [first, ...this.exchange(link, this.rows.all())];
+  private lost(server: string): void {
+    this.liveness.left(server);
+    this.pruning.lost(server);
+    this.joins.lost();
   }
 
-  private learn(from: LinkId, rows: readonly OriginRow[]): Effect[] {
-    const effects: Effect[] = [];
-    const news: OriginRow[] = [];
-    for (const row of rows) {
-      if (row.incarnation > counterMax || row.cameras.some(({ epoch }) => epoch > counterMax)) {
-        const peer = this.links.get(from)?.peer ?? '?';
-        effects.push({ type: 'refused', reason: 'a row whose numbers cannot be', peer });
-      } else if (row.origin === this.options.unit) {
-        effects.push(...this.outliveOwnRow(row));
-      } else if (this.rows.merge(row)) {
-        news.push(row);
-        effects.push(...this.served.yieldTo(row.cameras));
-      }
-    }
-    return news.length === 0 ? effects : [...effects, ...this.spread(news, from)];
+  private disconnection(
+    server: ServerLink,
+    body: PacketBody<'ss-disconnection'>,
+    network: NetworkId | undefined,
+  ): void {
+    if (body.stage === 'refused') return this.neighborhood.refused(server, network);
+    if (body.stage === 'left') return this.leaving.released(server.peer);
+    if (body.stage === 'leave') return this.neighborLeaves(server);
+    this.pruning.received(server.id, server.peer, body);
   }
 
-  /** Peers remember a later life of this server than its disk does: continue above it. */
-  private outliveOwnRow(row: OriginRow): Effect[] {
-    if (!this.own.outlive(row)) return [];
-    return [{ type: 'persist', state: { incarnation: this.own.incarnation } }];
+  private neighborLeaves({ id, peer }: ServerLink): void {
+    const { context } = this;
+    const card = context.neighbors.get(peer)?.card;
+    this.neighborhood.demote(peer);
+    const body = { stage: 'left' as const, fence: 0, witness: undefined, neighbors: [], reason: '' };
+    context.send(id, 'ss-disconnection', body);
+    this.recovery.died(peer, card);
   }
 
-  private closed(link: LinkId, reason: string): Effect[] {
-    if (this.served.has(link)) return this.served.forget(link, reason);
-    const server = this.links.remove(link);
-    if (server?.stage !== 'neighbor') return [];
-    this.probeAt = Math.min(this.probeAt, 0);
-    return [{ type: 'story', text: `lost neighbor ${server.peer} (${reason})` }];
+  private rowChanged(row: OriginRow, before: OriginRow | undefined, from: string): void {
+    const { context } = this;
+    this.served.yieldTo(row);
+    this.handover.seen(row);
+    this.leaving.proceed();
+    const wasDead = before !== undefined && isDead(before);
+    if (isDead(row) && !wasDead) {
+      context.story(
+        row.standing === 'left' ? `${row.origin} leaves` : `${row.origin} is dead (told by ${from})`,
+      );
+      this.liveness.confirmedByRow(row.origin);
+    } else if (wasDead && !isDead(row)) context.story(`${row.origin} is back`);
   }
 
-  private tick(now: number): Effect[] {
-    const effects = [...this.answerJoins(now), ...this.served.tick(now, this.header(), this.options.utcUs())];
-    if (now >= this.echoAt) {
-      this.echoAt = now + serverEchoMs;
-      effects.push(...this.echoServers(now));
-    }
-    if (now >= this.probeAt) effects.push(...this.probe(now));
-    return effects;
-  }
-
-  private echo(link: LinkId, reply: boolean): Effect {
-    return { type: 'send', link, packet: { name: 'ss-echo', header: this.header(), body: { reply } } };
-  }
-
-  private echoServers(now: number): Effect[] {
-    const reason = `silent for ${linkSilenceMs} ms`;
-    const gone = this.links
-      .silent(now)
-      .flatMap((link): Effect[] => [{ type: 'close', link, reason }, ...this.closed(link, reason)]);
-    return [...gone, ...this.links.neighborLinks().map((link) => this.echo(link, false))];
+  private documentChanged(rows: readonly DocumentRow[]): void {
+    for (const { kind, id } of rows) if (kind === historyDeletion) this.handover.deleted(id);
+    this.context.emit({ type: 'document', rows });
   }
 }

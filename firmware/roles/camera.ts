@@ -8,16 +8,20 @@ import { CaptureService } from '../capture/capture-service.ts';
 import { Outbox } from '../capture/outbox.ts';
 import type { CameraUnitConfig } from '../config/unit-config.ts';
 import { captureStarter } from '../io/capture-child.ts';
+import { beginIncarnation } from '../io/state-file.ts';
 import { systemRandom } from '../io/system-random.ts';
 import { loadIdentity } from '../io/tls-identity.ts';
-import { listenForLinks, type TlsLink } from '../io/tls-link.ts';
+import { listenForLinks } from '../io/tls-link.ts';
+import { openFileMemory } from '../io/unit-memory.ts';
 import { CameraNode } from '../overlay/camera-node.ts';
+import { profiles } from '../overlay/constants.ts';
+import type { PacketBody } from '../overlay/packets.ts';
 import type { Log } from '../runtime/log.ts';
 import { Refusals } from '../runtime/log.ts';
 import { ServiceStack } from '../runtime/service-stack.ts';
 import { advertisedAddress } from './advertised-address.ts';
-import { beginIncarnation, OverlayShell, type RoleEffect } from './overlay-shell.ts';
-import { UnitStream } from './unit-stream.ts';
+import { Handover } from './handover.ts';
+import { OverlayUnit, type OverlayUnitOptions } from './overlay-unit.ts';
 
 /** While nobody watches, samples leave this often. */
 const batchMs = 400;
@@ -43,17 +47,14 @@ export async function startCamera(options: RoleOptions<CameraUnitConfig>): Promi
     const { cameras, outbox: bounds } = config.camera;
     const outboxes = new Map(cameras.map((camera) => [camera.id, new Outbox(bounds)]));
 
-    let stream: UnitStream | undefined;
-    const onEffect = (effect: RoleEffect): void => {
-      if (effect.type === 'managed') {
-        const send: TlsLink['send'] = (kind, parts) => link?.send(kind, parts) ?? false;
-        stream = new UnitStream({ send }, outboxes, clock);
-        const link = shell.use(effect.link, stream);
-        stream.pump();
-      } else if (effect.type === 'unmanaged') {
-        stream?.close();
-        stream = undefined;
-      }
+    const memory = await openFileMemory(config.data, { clock, log });
+    services.use(memory);
+
+    const handover = new Handover(outboxes, clock, (link, stream) => overlay.shell.use(link, stream));
+    const onEffect: OverlayUnitOptions['onEffect'] = (effect) => {
+      if (effect.type === 'managed') handover.managed(effect.link, effect.server);
+      else if (effect.type === 'unmanaged') handover.unmanaged(effect.server);
+      else if (effect.type === 'control') overlay.shell.control(refused(effect.body));
     };
 
     const { host, port } = config.link;
@@ -61,35 +62,32 @@ export async function startCamera(options: RoleOptions<CameraUnitConfig>): Promi
       identity,
       host,
       port,
-      onLink: (link) => shell.accept(link),
+      onLink: (link) => overlay.shell.accept(link),
       onRefused: (reason, peer) => refusals.refuse(reason, peer),
     });
     services.use(listener);
 
     const node = new CameraNode({
-      network: identity.site,
+      site: identity.site,
       unit: config.unit,
       cameras: cameras.map(({ id }) => id),
+      kbps: cameras.reduce((sum, { bitrateKbps }) => sum + bitrateKbps, 0),
       link: advertisedAddress(config.link, listener.port),
       incarnation,
       epoch,
+      outboxMs: bounds.secondsMax * 1_000,
+      profile: profiles[config.overlay.profile],
+      memory: memory.loaded,
       random: systemRandom,
     });
-    const { endpoints } = config.anycast;
-    const shell = new OverlayShell({
-      node,
-      identity,
-      endpoints,
-      dataFolder: config.data,
-      clock,
-      log,
-      refusals,
-      onEffect,
-    });
-    services.use(shell);
+    const overlay = new OverlayUnit({ config, identity, node, memory, clock, log, refusals, onEffect });
+    services.use(overlay);
 
-    // When the unit stops, what was captured last is sent before the links are closed.
-    services.defer(() => stream?.flush());
+    // When the unit stops, what was captured last is sent before it says goodbye and the links are closed.
+    services.defer(async () => {
+      await handover.flush();
+      await overlay.leave();
+    });
 
     for (const [place, camera] of cameras.entries()) {
       const outbox = outboxes.get(camera.id) as Outbox;
@@ -100,7 +98,7 @@ export async function startCamera(options: RoleOptions<CameraUnitConfig>): Promi
         outbox,
         clock,
         start: captureStarter(options.program),
-        onSample: () => stream?.sampled(camera.id),
+        onSample: () => handover.sampled(camera.id),
         onState: (state) => {
           if (state.is === 'flowing') log('info', `camera ${camera.id}: frames flow`);
           else if (state.is === 'ended')
@@ -114,18 +112,23 @@ export async function startCamera(options: RoleOptions<CameraUnitConfig>): Promi
 
     let cancelBatch = (): void => undefined;
     const batch = (): void => {
-      stream?.pump();
+      handover.pump();
       cancelBatch = clock.after(batchMs, batch);
     };
     batch();
     services.defer(() => cancelBatch());
-    shell.start();
+    overlay.shell.start();
     log('info', `camera unit ${config.unit} listens on ${host} port ${listener.port}`);
     return services;
   } catch (error) {
     await services[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+/** There is nothing in this unit that moves. */
+function refused(body: PacketBody<'cam-control'>): PacketBody<'cam-control'> {
+  return { ...body, reply: true, refusal: 'this unit has no pan-tilt mount' };
 }
 
 /** Test pictures of different cameras differ in colour: by the number at the end of the id, else by the letters. */

@@ -9,6 +9,7 @@ export class IngestTable {
   private finishedBytes = 0;
 
   add(link: LinkId, ingest: Ingest): void {
+    this.remove(link, 'the camera begins anew');
     this.ingests.set(link, ingest);
   }
 

@@ -1,40 +1,51 @@
-/** The network as the viewing side sees it: views over the overlay node's rows. */
-import type { ServerNode } from '../overlay/server-node.ts';
+/** The network as the viewing side sees it: views over the overlay node's tables. */
+import type { Address } from '../overlay/packets.ts';
+import type { CameraView, ServerView } from '../overlay/views.ts';
 import type { CameraEntry, Directory, ServerEntry } from '../viewing/directory.ts';
 
+/** What is needed of a server's node. */
+interface KnowsNetwork {
+  servers(): ServerView[];
+  cameras(): CameraView[];
+}
+
 /** Where another server takes connections; undefined when it is not known. */
-export type AddressOf = (server: string) => { host: string; port: number } | undefined;
+export type AddressOf = (server: string) => Address | undefined;
 
 /** `site` and `self` are ids. */
 export function serverDirectory(
-  node: ServerNode,
+  node: KnowsNetwork,
   site: string,
   self: string,
 ): Directory & { addressOf: AddressOf } {
-  const stateOf = (origin: string, hops: ReadonlyMap<string, number>): ServerEntry['state'] => {
-    if (origin === self) return 'self';
-    return hops.has(origin) ? 'reachable' : 'unreachable';
-  };
   return {
     site,
     self,
-    servers: () => {
-      const hops = node.hops();
-      return node.origins().map(({ origin, pageUrl, cameras }) => ({
-        id: origin,
-        state: stateOf(origin, hops),
-        hops: hops.get(origin),
-        pageUrl,
-        cameras: cameras.filter(({ online }) => online).map(({ camera }) => camera),
-      }));
-    },
+    servers: () => node.servers().map((view) => serverEntry(view, self)),
     cameras: () => {
-      const hops = node.hops();
-      return node.cameras().map(({ camera, unit, epoch, online, server }): CameraEntry => {
-        const state = !hops.has(server) ? 'unreachable' : online ? 'online' : 'offline';
-        return { id: camera, unit, manager: server, epoch, state };
+      const reachable = new Set(
+        node
+          .servers()
+          .filter(isReachable)
+          .map(({ server }) => server),
+      );
+      return node.cameras().map(({ camera, unit, epoch, online, manager }): CameraEntry => {
+        const there = manager === self || reachable.has(manager);
+        const state = !there ? 'unreachable' : online ? 'online' : 'offline';
+        return { id: camera, unit, manager, epoch, state };
       });
     },
-    addressOf: (server) => node.origins().find(({ origin }) => origin === server)?.link,
+    addressOf: (server) => node.servers().find((view) => view.server === server)?.address,
   };
+}
+
+function isReachable({ hops, dead }: ServerView): boolean {
+  return hops !== undefined && !dead;
+}
+
+function serverEntry(view: ServerView, self: string): ServerEntry {
+  const { server, pageUrl, cameras } = view;
+  const state = server === self ? 'self' : isReachable(view) ? 'reachable' : 'unreachable';
+  const hops = state === 'self' ? 0 : state === 'reachable' ? view.hops : undefined;
+  return { id: server, state, hops, pageUrl, cameras };
 }

@@ -2,190 +2,252 @@
  * The server: overlay, recorder, viewing. An ordered list of services; the parts meet only here.
  */
 import { join } from 'node:path';
-import type { ServerUnitConfig } from '../config/unit-config.ts';
+import { Failure } from '../base/failure.ts';
+import type { AnycastEndpoint, ServerUnitConfig } from '../config/unit-config.ts';
 import { anycastPortDefault } from '../config/unit-config.ts';
-import { receiveAnycast } from '../io/anycast.ts';
+import { AnycastAddress, ownedAddresses } from '../io/anycast-address.ts';
+import { type AnycastReceiver, receiveAnycast } from '../io/anycast-receiver.ts';
 import { realDisk } from '../io/disk.ts';
 import { openHttpServer } from '../io/http-server.ts';
 import { openLevelStore } from '../io/level-store.ts';
 import { createPeerClient } from '../io/peer-client.ts';
 import { processUsage } from '../io/process-usage.ts';
+import { beginIncarnation } from '../io/state-file.ts';
 import { systemRandom } from '../io/system-random.ts';
 import { loadIdentity } from '../io/tls-identity.ts';
 import { listenForLinks } from '../io/tls-link.ts';
+import { openIndexMemory, type UnitMemory } from '../io/unit-memory.ts';
+import { profiles } from '../overlay/constants.ts';
 import { ServerNode } from '../overlay/server-node.ts';
-import { Ingest } from '../recording/ingest.ts';
-import { openRecorder } from '../recording/recorder.ts';
+import { openRecorder, type Recorder } from '../recording/recorder.ts';
 import { Refusals } from '../runtime/log.ts';
+import type { LogRing } from '../runtime/log-ring.ts';
 import { ServiceStack } from '../runtime/service-stack.ts';
 import { peerIdentity } from '../site/identity.ts';
+import type { StatusAnswer } from '../viewing/api.ts';
 import { createViewing } from '../viewing/http-api.ts';
 import { createLiveHub } from '../viewing/live-hub.ts';
+import type { NetworkAccess } from '../viewing/network-access.ts';
 import type { PageAssets } from '../viewing/page-shell.ts';
 import { advertisedAddress, reachableAddress } from './advertised-address.ts';
 import type { RoleOptions } from './camera.ts';
+import { CameraQueries } from './camera-queries.ts';
+import { clockTrust } from './clock-trust.ts';
 import { IngestTable } from './ingest-table.ts';
-import { beginIncarnation, OverlayShell, type RoleEffect } from './overlay-shell.ts';
+import { Intake } from './intake.ts';
+import { OverlayUnit, type OverlayUnitOptions } from './overlay-unit.ts';
 import { serverDirectory } from './server-directory.ts';
 
-/** Runs until disposed. Rejects with a Failure when it cannot start. */
-export async function startServer(
-  options: RoleOptions<ServerUnitConfig> & { readonly assets: PageAssets },
-): Promise<AsyncDisposable> {
+/** A question travels over four servers at most, each of which waits for its answer. */
+const queryReplies = 6;
+
+export interface ServerOptions extends RoleOptions<ServerUnitConfig> {
+  readonly assets: PageAssets;
+  /** this unit's log, for those who may read it */
+  readonly ring: LogRing;
+  /** asks for the unit's end; whoever runs it then disposes of it */
+  readonly stop: (reason: string) => void;
+}
+
+/** Runs until disposed; leaves the network first. Rejects with a Failure when it cannot start. */
+export async function startServer(options: ServerOptions): Promise<AsyncDisposable> {
   const { config, clock, log, version } = options;
   const services = new ServiceStack();
   try {
     const identity = await loadIdentity(config);
     const refusals = new Refusals(log);
     const { incarnation } = beginIncarnation(config.data);
+    const { recorder, memory } = await openRecording(options, services);
 
-    const index = await openLevelStore(join(config.data, 'index'));
-    // The recorder closes it, if there comes to be one.
-    services.use(index);
-    const recorder = await openRecorder({
-      disk: realDisk,
-      index,
-      volumes: config.server.volumes,
-      segmentSeconds: config.server.segmentSeconds,
-      syncIntervalMs: config.server.syncIntervalMs,
-      clock,
-    });
-    services.use(recorder);
-    for (const note of recorder.recovery.notes) log('warn', `start-up recovery: ${note}`);
-    if (recorder.recovery.recovered > 0) {
-      log('info', `start-up recovery: ${recorder.recovery.recovered} unsealed segments indexed`);
-    }
-
-    const stopping = new AbortController();
     const ingests = new IngestTable();
     services.defer(() => ingests.closeAll('the server stops'));
     const live = createLiveHub({ onWatched: (camera, watched) => ingests.setPacing(camera, watched) });
 
-    const usage = processUsage();
-    // By the clock that cannot be set: many boards begin in 1970 until the network tells them the time.
-    const startedAtMs = clock.monotonicMs();
-    const uptimeMs = (): number => Math.round(clock.monotonicMs() - startedAtMs);
-    let directory: ReturnType<typeof serverDirectory> | undefined = undefined;
+    // The page is there a moment before the node, which must know its port.
+    let node: ServerNode | undefined = undefined;
+    const present = (): ServerNode => node ?? starting();
+    const profile = profiles[config.overlay.profile];
+    const directory = serverDirectory(
+      { servers: () => node?.servers() ?? [], cameras: () => node?.cameras() ?? [] },
+      identity.site,
+      config.unit,
+    );
+    const queries = new CameraQueries({
+      clock,
+      timeoutMs: queryReplies * profile.replyMs,
+      ask: (query, camera) => overlay.shell.query(query, camera),
+      lastKnown: (camera) => node?.cameras().find((view) => view.camera === camera),
+    });
+    const network: NetworkAccess = {
+      tables: () => present().tables(),
+      where: async (camera) => (present(), queries.where(camera)),
+      leave: () => options.stop('told to leave the network'),
+      log: (lines) => options.ring.last(lines),
+    };
     const peers = createPeerClient({
       ca: identity.ca,
       cert: identity.certificate,
       key: identity.key,
       identify: (subjectAltName) => peerIdentity(subjectAltName, identity.site),
-      resolve: (server) => directory?.addressOf(server),
+      resolve: (server) => directory.addressOf(server),
     });
     services.defer(() => peers[Symbol.dispose]());
     const viewing = createViewing({
       version,
-      directory: {
-        site: identity.site,
-        self: config.unit,
-        servers: () => directory?.servers() ?? [],
-        cameras: () => directory?.cameras() ?? [],
-      },
+      directory,
+      network,
       archive: recorder.archive,
       live,
       peers,
       clock,
-      status: () => ({
-        server: config.unit,
-        version,
-        startedAt: new Date(clock.utcMs() - uptimeMs()).toISOString(),
-        uptimeSeconds: uptimeMs() / 1000,
-        ...usage(),
-        recordedBytes: ingests.recordedBytes(),
-        refused: refusals.snapshot(),
-        cameras: ingests.cameras(),
-      }),
+      status: serverStatus(options, ingests, refusals),
       assets: options.assets,
       onError: (thrown) => log('error', 'a request failed', { error: String(thrown) }),
     });
-    const page = config.server.http;
-    const http = await openHttpServer({ viewing, host: page.host, port: page.port, signal: stopping.signal });
+    const { host, port } = config.server.http;
+    const http = await openHttpServer({ viewing, host, port, signal: new AbortController().signal });
     services.use(http);
 
-    // The node must know both ports. Nothing is accepted before `shell` exists: it is made in the same turn.
+    // The node must know both ports. Nothing is accepted before `overlay` exists: it is made in the same turn.
     const listener = await listenForLinks({
       identity,
       host: config.link.host,
       port: config.link.port,
-      onLink: (link) => shell.accept(link),
+      onLink: (link) => overlay.shell.accept(link),
       onHttp: (socket, peer) => http.accept(socket, { peer: peer.unit }),
       onRefused: (reason, peer) => refusals.refuse(reason, peer),
     });
     services.use(listener);
 
-    const node = new ServerNode({
-      network: identity.site,
+    node = new ServerNode({
+      site: identity.site,
       unit: config.unit,
       link: advertisedAddress(config.link, listener.port),
       reachableAt: reachableAddress(config.link, listener.port),
       pageUrl: http.url,
       incarnation,
       camerasMax: config.server.camerasMax,
+      kbpsMax: config.server.kbpsMax,
+      degree: config.server.links,
+      profile,
+      memory: memory.loaded,
       random: systemRandom,
       utcUs: () => Math.round(clock.utcMs() * 1000),
+      clockTrusted: clockTrust(config.clock, clock),
     });
-    directory = serverDirectory(node, identity.site, config.unit);
-    const onEffect = (effect: RoleEffect): void => {
-      if (effect.type === 'attached') {
-        const ingest: Ingest = new Ingest({
-          link: {
-            send: (kind, parts) => link?.send(kind, parts) ?? false,
-            pause: () => shell.hold(effect.link, true),
-            resume: () => shell.hold(effect.link, false),
-            close: (reason) => link?.close(reason),
-          },
-          cameras: effect.cameras,
-          epoch: effect.epoch,
-          recorder,
-          feed: live,
-        });
-        const link = shell.use(effect.link, {
-          frame: (kind, parts) => ingest.frame(kind, parts),
-          drained: () => undefined,
-        });
-        ingests.add(effect.link, ingest);
-        for (const camera of effect.cameras) ingest.setPacing(camera, live.viewers(camera) > 0);
-      } else if (effect.type === 'detached') {
-        ingests.remove(effect.link, effect.reason);
-      }
+    let ears: AnycastReceiver | undefined = undefined;
+    const addresses = ownedAddresses(config.anycast.endpoints);
+    const address = new AnycastAddress({ addresses, log, onUp: () => ears?.listen() });
+    services.use(address);
+    // A run that was killed may have left it up.
+    address.set(false);
+
+    const intake = new Intake({ ingests, recorder, live });
+    const onEffect: OverlayUnitOptions['onEffect'] = (effect) => {
+      if (effect.type === 'attached') intake.attached(effect, overlay.shell);
+      else if (effect.type === 'detached') intake.detached(effect, overlay.shell);
+      else if (effect.type === 'answered') queries.answered(effect.query, effect.answer);
     };
-    const { endpoints } = config.anycast;
-    const shell = new OverlayShell({
-      node,
+    const overlay = new OverlayUnit({
+      config,
       identity,
-      endpoints,
-      dataFolder: config.data,
+      node,
+      memory,
+      address,
       clock,
       log,
       refusals,
       onEffect,
     });
-    services.use(shell);
+    services.use(overlay);
 
-    const ports = new Set(endpoints.filter(({ kind }) => kind === 'multicast').map(({ port }) => port));
-    const unicast = [...(ports.size === 0 ? [anycastPortDefault] : ports)].map((port) => {
-      return { kind: 'address' as const, host: config.link.host, port };
+    ears = await receiveAnycast({
+      endpoints: earsOf(config, listener.port),
+      keys: identity.sealKeys,
+      nowMs: () => clock.monotonicMs(),
+      onPacket: (packet, from, multicast) => overlay.shell.datagram(packet, from, multicast),
+      onRefused: (reason, peer) => refusals.refuse(reason, peer),
+      onFailed: (endpoint, reason) =>
+        log(
+          'warn',
+          `cannot receive joins on ${endpoint.host}:${endpoint.port}: ${reason}; it is tried again`,
+        ),
     });
-    services.use(
-      await receiveAnycast({
-        endpoints: [...endpoints, ...unicast],
-        keys: identity.sealKeys,
-        nowMs: () => clock.monotonicMs(),
-        onPacket: (packet, from) => shell.datagram(packet, from),
-        onRefused: (reason, peer) => refusals.refuse(reason, peer),
-        onFailed: ({ host, port }, reason) =>
-          log('warn', `cannot receive joins on ${host}:${port}: ${reason}; it is tried again`),
-      }),
-    );
-    shell.start();
+    services.use(ears);
+    overlay.shell.start();
     log(
       'info',
       `server ${config.unit}: page ${http.url}, links on ${config.link.host} port ${listener.port}`,
     );
+    // First of all when it stops: its cameras and neighbors are told while everything still runs.
+    services.defer(() => overlay.leave());
     return services;
   } catch (error) {
     await services[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+function starting(): never {
+  throw new Failure('SERVER_FAILED', 'the server is starting', { advice: 'Ask again in a moment.' });
+}
+
+/** Recordings, their index, and what the overlay remembers in it. */
+async function openRecording(
+  { config, clock, log }: ServerOptions,
+  services: ServiceStack,
+): Promise<{ recorder: Recorder; memory: UnitMemory }> {
+  const index = await openLevelStore(join(config.data, 'index'));
+  // The recorder closes it, if there comes to be one.
+  services.use(index);
+  const recorder = await openRecorder({
+    disk: realDisk,
+    index,
+    volumes: config.server.volumes,
+    segmentSeconds: config.server.segmentSeconds,
+    syncIntervalMs: config.server.syncIntervalMs,
+    clock,
+  });
+  services.use(recorder);
+  for (const note of recorder.recovery.notes) log('warn', `start-up recovery: ${note}`);
+  if (recorder.recovery.recovered > 0) {
+    log('info', `start-up recovery: ${recorder.recovery.recovered} unsealed segments indexed`);
+  }
+  const memory = await openIndexMemory(index, { clock, log });
+  services.use(memory);
+  return { recorder, memory };
+}
+
+function serverStatus(
+  { config, clock, version }: ServerOptions,
+  ingests: IngestTable,
+  refusals: Refusals,
+): () => StatusAnswer {
+  const usage = processUsage();
+  // By the clock that cannot be set: many boards begin in 1970 until the network tells them the time.
+  const startedAtMs = clock.monotonicMs();
+  return () => {
+    const uptimeMs = Math.round(clock.monotonicMs() - startedAtMs);
+    return {
+      server: config.unit,
+      version,
+      startedAt: new Date(clock.utcMs() - uptimeMs).toISOString(),
+      uptimeSeconds: uptimeMs / 1000,
+      ...usage(),
+      recordedBytes: ingests.recordedBytes(),
+      refused: refusals.snapshot(),
+      cameras: ingests.cameras(),
+    };
+  };
+}
+
+/**
+ * Where a server hears joins: at the endpoints; on its own address for those to whom it is a seed; and at its link
+ * port, for those who know its link.
+ */
+function earsOf({ anycast: { endpoints }, link }: ServerUnitConfig, linkPort: number): AnycastEndpoint[] {
+  const groups = endpoints.filter(({ kind }) => kind === 'multicast').map(({ port }) => port);
+  const ports = new Set([...(groups.length === 0 ? [anycastPortDefault] : groups), linkPort]);
+  const own = [...ports].map((port) => ({ kind: 'address' as const, host: link.host, port }));
+  return [...endpoints, ...own];
 }

@@ -21,6 +21,7 @@ export class UnitStream {
   constructor(link: UplinkLink, outboxes: ReadonlyMap<string, Outbox>, clock: Clock) {
     this.clock = clock;
     const send = (kind: number, parts: readonly Uint8Array[]): boolean => {
+      if (this.closed) return false;
       const flowing = link.send(kind, parts);
       if (!flowing) this.full = true;
       return flowing;
@@ -50,7 +51,7 @@ export class UnitStream {
     if (!this.full) this.onSent();
   }
 
-  /** The link is gone. */
+  /** The link is gone, or another manager has taken over: nothing more is sent, acknowledgements still count. */
   close(): void {
     this.closed = true;
     this.onSent();

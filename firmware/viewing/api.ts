@@ -9,6 +9,10 @@
  *   GET /api/cameras/{id}/segments/{server}/{name}.mp4   the file, with byte ranges
  *   GET /api/cameras/{id}/video.mp4?from&to         fragmented MP4 over all holders, times from 0
  *   WS  /api/cameras/{id}/live[?audio=1]            LiveMessage as text, init segment and fragments as binary
+ *   GET /api/tables                                 TablesAnswer
+ *   GET /api/where/{camera}                         WhereAnswer
+ *   GET /api/log[?lines=100][&after=number]         LogAnswer
+ *   POST /api/leave                                 LeaveAnswer with status 202; needs the header `x-starling: 1`
  *
  * A request with the header `x-starling-own: 1` is answered from this server alone and never forwarded.
  */
@@ -96,3 +100,112 @@ export type LiveMessage =
   | { type: 'dropped'; frames: number }
   /** `lastFrameAt` lets the page say how old its picture is */
   | { type: 'state'; state: 'live' | 'stalled' | 'ended'; lastFrameAt: string | null; reason?: string };
+
+/** A reading of the network's clock, by which "joined earlier" is decided. */
+export interface NetworkTimeAnswer {
+  at: string;
+  /** orders what happened within one ms */
+  count: number;
+}
+
+export interface AddressAnswer {
+  host: string;
+  port: number;
+}
+
+/** A server's uninterrupted management of a camera; `server` is `unknown` where nobody knows who it was. */
+export interface TenureAnswer {
+  server: string;
+  firstEpoch: number;
+  lastEpoch: number;
+  /** null when nobody knows */
+  from: string | null;
+  /** null while it lasts, and for an earlier one when nobody has told its end */
+  to: string | null;
+}
+
+/** The patent's Tables 1 to 3 of the server that is asked. */
+export interface TablesAnswer {
+  server: string;
+  network: {
+    founder: string;
+    founded: NetworkTimeAnswer;
+    /** a server that has met no other yet is a provisional network */
+    standing: 'established' | 'provisional';
+    /** whether the founder's clock was set */
+    trusted: boolean;
+  };
+  /** Table 1 */
+  neighbor: {
+    joinTime: NetworkTimeAnswer;
+    oneHop: {
+      server: string;
+      /** round trip; 0 while it is not known */
+      linkCostMs: number;
+      joinTime: NetworkTimeAnswer;
+      address: AddressAnswer;
+      incarnation: number;
+      suspected: boolean;
+      /** share of its capacity in use, 0 to 1 */
+      load: number;
+      neighbors: string[];
+    }[];
+    twoHop: {
+      server: string;
+      /** the 1-hop neighbors it is reached by, the cheapest first */
+      from: string[];
+      linkCostMs: number;
+      joinTime: NetworkTimeAnswer;
+      address: AddressAnswer;
+      incarnation: number;
+      neighbors: string[];
+    }[];
+  };
+  /** Table 2: ids of cameras */
+  query: {
+    direct: string[];
+    indirect: { oneHop: string[]; further: string[] };
+    servers: {
+      server: string;
+      hops: 1 | 2;
+      direct: string[];
+      indirect1: string[];
+      indirect2: string[];
+    }[];
+  };
+  /** Table 3 */
+  history: {
+    camera: string;
+    state: 'online' | 'offline' | 'indirectly';
+    previousOwners: string[];
+    tenures: TenureAnswer[];
+  }[];
+}
+
+export interface WhereAnswer {
+  camera: string;
+  /** null when nobody manages it and only its history is known */
+  manager: string | null;
+  /** where other units reach the manager */
+  address: AddressAnswer | null;
+  /** where people reach the manager's page */
+  pageUrl: string | null;
+  epoch: number;
+  /** `unreachable`: the manager did not answer, the rest is what was known last */
+  state: 'online' | 'offline' | 'unknown' | 'unreachable';
+  /** present and previous managers, oldest first */
+  tenures: TenureAnswer[];
+}
+
+export interface LogAnswer {
+  server: string;
+  /** number of the newest entry there is; smaller than before: the server was started again */
+  newest: number;
+  /** oldest first; the last 100 unless asked for more, 500 at most */
+  entries: { number: number; time: string; level: 'debug' | 'info' | 'warn' | 'error'; text: string }[];
+}
+
+/** The server has begun to leave; it answers until it has. */
+export interface LeaveAnswer {
+  server: string;
+}

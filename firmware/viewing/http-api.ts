@@ -3,7 +3,8 @@
  *
  * Invariants: every id is checked before it is used; every answer of 400 and above is an ErrorAnswer in JSON; a
  * request of another server, or with `x-starling-own`, is answered from here alone and never forwarded, so nothing
- * is forwarded twice; nothing waits longer for another server than its stated limit.
+ * is forwarded twice; nothing waits longer for another server than its stated limit; what changes something is a POST
+ * with a header that no page of another site can send, and never asked by another server.
  */
 import { type Context, Hono } from 'hono';
 import type { Clock } from '../base/clock.ts';
@@ -11,13 +12,15 @@ import { Failure } from '../base/failure.ts';
 import { isId } from '../base/ids.ts';
 import type { Archive } from '../recording/archive.ts';
 import { type Connection, failureAnswer, refuse, streamed } from './answers.ts';
-import type { SiteAnswer, StatusAnswer } from './api.ts';
+import type { LeaveAnswer, SiteAnswer, StatusAnswer } from './api.ts';
 import { matchesEtag } from './byte-range.ts';
 import { listCameras } from './camera-list.ts';
 import type { Directory, PeerClient } from './directory.ts';
 import { holdersOf, ownHeader, ownHolder } from './holders.ts';
 import { type LiveAdmission, LiveDoor } from './live-door.ts';
 import type { LiveHub } from './live-hub.ts';
+import type { NetworkAccess } from './network-access.ts';
+import { logJson, logRange, tablesJson, whereJson } from './network-json.ts';
 import { type PageAssets, pageFiles, securityHeaders } from './page-shell.ts';
 import { openPlayback, playbackUsMax } from './playback.ts';
 import { formatRecordings, listRecordings } from './recordings.ts';
@@ -31,10 +34,15 @@ const defaultSpanUs = 24 * 3600 * 1_000_000;
 const partialHeader = 'x-starling-partial';
 /** UTC of a file's time 0. */
 const startHeader = 'x-starling-start';
+/** The only thing that is not read but done. */
+const leavePath = '/api/leave';
+/** A page of another site cannot send it without asking first, and is not answered then. */
+const purposeHeader = 'x-starling';
 
 export interface ViewingOptions {
   readonly version: string;
   readonly directory: Directory;
+  readonly network: NetworkAccess;
   readonly archive: Archive;
   readonly live: LiveHub;
   readonly peers: PeerClient;
@@ -61,6 +69,7 @@ export function createViewing(options: ViewingOptions): Viewing {
   const door = new LiveDoor(options);
   addPage(app, options.assets);
   addSite(app, options);
+  addNetwork(app, options);
   addCamera(app, options);
   app.get('/api/cameras/:id/live', () =>
     refuse(426, 'this is a WebSocket', 'Connect with a WebSocket client.', { upgrade: 'websocket' }),
@@ -89,9 +98,10 @@ export function createViewing(options: ViewingOptions): Viewing {
   };
 }
 
-/** Nothing here takes a body or changes anything. */
+/** Nothing here takes a body, and all but one thing is read. */
 function refusedRequest(request: Request): Response | undefined {
-  if (request.method !== 'GET' && request.method !== 'HEAD') {
+  const leaves = request.method === 'POST' && pathOf(request) === leavePath;
+  if (!leaves && request.method !== 'GET' && request.method !== 'HEAD') {
     const advice = 'This API is read with GET and HEAD.';
     return refuse(405, `${request.method.slice(0, 20)} is not possible here`, advice, { allow: 'GET, HEAD' });
   }
@@ -100,6 +110,10 @@ function refusedRequest(request: Request): Response | undefined {
     return refuse(413, 'the request has a body', 'Send the request without a body.', { connection: 'close' });
   }
   return undefined;
+}
+
+function pathOf({ url }: Request): string | undefined {
+  return URL.canParse(url) ? new URL(url).pathname : undefined;
 }
 
 function withSecurity(response: Response): Response {
@@ -131,14 +145,51 @@ function addSite(app: Hono<Env>, options: ViewingOptions): void {
   app.get('/api/cameras', async (c) => c.json(await listCameras({ ...options, own: isOwn(c) })));
 }
 
+function addNetwork(app: Hono<Env>, options: ViewingOptions): void {
+  const { directory, network } = options;
+  app.get('/api/tables', (c) => c.json(tablesJson(network.tables())));
+  app.get('/api/where/:id', async (c) => {
+    const camera = c.req.param('id');
+    if (!isId(camera)) return malformedCamera();
+    const answer = await network.where(camera);
+    if (answer.manager === undefined && answer.tenures.length === 0) return unknownCamera(camera);
+    const pageOf = (server: string): string | undefined =>
+      directory.servers().find(({ id }) => id === server)?.pageUrl;
+    return c.json(whereJson(answer, pageOf));
+  });
+  app.get('/api/log', (c) => {
+    const range = logRange(c.req.query('lines'), c.req.query('after'));
+    if (range !== undefined) return c.json(logJson(directory.self, network.log(range.lines), range.after));
+    return refuse(400, 'lines or after is no such number', 'Ask for ?lines=1 to 500, and ?after=0 or more.');
+  });
+  app.post(leavePath, (c) => {
+    const refusal = foreignRequest(c);
+    if (refusal !== undefined) return refusal;
+    network.leave();
+    return c.json({ server: directory.self } satisfies LeaveAnswer, 202);
+  });
+  app.get(leavePath, () => {
+    const advice = 'Send POST with the header X-Starling: 1, or use `starling leave`.';
+    return refuse(405, 'a server is not made to leave by reading', advice, { allow: 'POST' });
+  });
+}
+
+/** The refusal of who may not change anything here: another server, a page of another site. */
+function foreignRequest(c: Context<Env>): Response | undefined {
+  const origin = c.req.header('origin');
+  if (c.env.peer !== undefined) {
+    return refuse(403, 'another server may not do this', 'Ask this server itself, as a person.');
+  }
+  if (origin !== undefined && !(URL.canParse(origin) && new URL(origin).host === new URL(c.req.url).host)) {
+    return refuse(403, 'a page of another site may not do this', 'Open the page of this server.');
+  }
+  if (c.req.header(purposeHeader) === '1') return undefined;
+  return refuse(403, 'the request does not say that it is meant', 'Send the header X-Starling: 1 with it.');
+}
+
 function addCamera(app: Hono<Env>, options: ViewingOptions): void {
   app.use('/api/cameras/:id/*', async (c, next) => {
-    if (isId(c.req.param('id'))) return next();
-    return refuse(
-      400,
-      'malformed camera id',
-      'An id has lower-case letters, digits and hyphens, 32 at most.',
-    );
+    return isId(c.req.param('id')) ? next() : malformedCamera();
   });
   app.get('/api/cameras/:id/recordings', (c) => answerRecordings(c, c.req.param('id'), options));
   app.get('/api/cameras/:id/video.mp4', (c) => answerVideo(c, c.req.param('id'), options));
@@ -182,6 +233,10 @@ async function answerRecordings(c: Context<Env>, camera: string, options: Viewin
 
 async function isKnown(camera: string, { directory, archive }: ViewingOptions): Promise<boolean> {
   return directory.cameras().some(({ id }) => id === camera) || (await archive.cameras()).includes(camera);
+}
+
+function malformedCamera(): Response {
+  return refuse(400, 'malformed camera id', 'An id has lower-case letters, digits and hyphens, 32 at most.');
 }
 
 function unknownCamera(camera: string): Response {

@@ -8,12 +8,8 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import tls from 'node:tls';
 import { framePrefix } from '../../firmware/base/frames.ts';
-import {
-  encodeDatagram,
-  encodePacketBody,
-  type Packet,
-  protocolVersion,
-} from '../../firmware/overlay/packets.ts';
+import { encodeDatagram, encodePacketBody } from '../../firmware/overlay/packet-codec.ts';
+import { type Packet, protocolVersion } from '../../firmware/overlay/packets.ts';
 import { createSiteAuthority, issueUnitCertificate } from '../../firmware/site/certificates.ts';
 import { sealDatagram } from '../../firmware/site/seal.ts';
 import { parseSealKeys } from '../../firmware/site/seal-keys.ts';
@@ -206,8 +202,14 @@ describe('a stranger', () => {
 function joinPacket(sender: string, port = 9): Packet {
   return {
     name: 'ss-join',
-    header: { version: protocolVersion, network: 'demo', sender, incarnation: 1 },
-    body: { nonce: randomBytes(16), link: { host: '127.0.0.1', port } },
+    header: { version: protocolVersion, site: 'demo', sender, incarnation: 1, network: undefined },
+    body: {
+      nonce: randomBytes(16),
+      link: { host: '127.0.0.1', port },
+      ring: 2,
+      attempt: 0,
+      degree: 0,
+    },
   };
 }
 

@@ -20,6 +20,7 @@ import type { StatusAnswer } from '../../firmware/viewing/api.ts';
 import type { CameraEntry, Directory, ServerEntry } from '../../firmware/viewing/directory.ts';
 import { createViewing } from '../../firmware/viewing/http-api.ts';
 import { createLiveHub, type LiveHub } from '../../firmware/viewing/live-hub.ts';
+import { networkAccess } from './figure-one.ts';
 
 const site = 'demo';
 
@@ -129,6 +130,7 @@ export class ViewingSite implements AsyncDisposable {
     const viewing = createViewing({
       version: '0.0.0-test',
       directory: this.directoryOf(id),
+      network: networkAccess(),
       archive: recorder.archive,
       live,
       peers,

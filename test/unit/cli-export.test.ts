@@ -1,13 +1,10 @@
 /** The commands that ask a server, against one that answers as the API says: files, tables, exit codes. */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer, type RequestListener } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { RequestListener } from 'node:http';
 import os from 'node:os';
 import path from 'node:path';
 import { describe, test } from 'node:test';
-import { Command } from 'commander';
 import { Failure } from '../../firmware/base/failure.ts';
 import { chooseServer } from '../../firmware/cli/api-client.ts';
 import { addCameraCommands } from '../../firmware/cli/camera-commands.ts';
@@ -15,39 +12,12 @@ import { exitCodeOf, runCommand, type Terminal } from '../../firmware/cli/exit-c
 import { formatBytes, formatSpan, formatTable } from '../../firmware/cli/text-table.ts';
 import { parseTimeArgument } from '../../firmware/cli/time-argument.ts';
 import type { CamerasAnswer, RecordingsAnswer } from '../../firmware/viewing/api.ts';
+import { type CommandResult, fakeServer, runCommandLine } from '../support/command-line.ts';
 
 const nowMs = Date.parse('2026-11-22T13:00:00Z');
 const missing = '2026-11-22T12:05:00.000Z/2026-11-22T12:10:00.000Z';
 
-interface Result {
-  readonly out: string;
-  readonly err: string;
-  readonly code: number;
-}
-
-/** Runs a command line; `code` is 0 unless one was set. */
-async function starling(...argv: string[]): Promise<Result> {
-  let [out, err, code] = ['', '', 0];
-  const terminal: Terminal = {
-    out: (text) => {
-      out += text;
-    },
-    err: (text) => {
-      err += text;
-    },
-    interactive: false,
-    nowMs: () => nowMs,
-    setExitCode: (value) => {
-      code = value;
-    },
-  };
-  const program = new Command('starling')
-    .exitOverride()
-    .configureOutput({ writeErr: terminal.err, writeOut: terminal.out });
-  addCameraCommands(program, terminal);
-  await runCommand(() => program.parseAsync(argv, { from: 'user' }), terminal);
-  return { out, err, code };
-}
+const starling = (...argv: string[]): Promise<CommandResult> => runCommandLine(addCameraCommands, argv);
 
 interface Scene extends AsyncDisposable {
   readonly url: string;
@@ -57,19 +27,12 @@ interface Scene extends AsyncDisposable {
 
 async function scene(answer: RequestListener): Promise<Scene> {
   const folder = await mkdtemp(path.join(os.tmpdir(), 'starling-cli-'));
-  const asked: string[] = [];
-  const server = createServer((request, response) => {
-    asked.push(request.url ?? '');
-    answer(request, response);
-  });
-  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const server = await fakeServer(answer);
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    ...server,
     folder,
-    asked,
     async [Symbol.asyncDispose]() {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
+      await server.close();
       await rm(folder, { recursive: true });
     },
   };
@@ -114,7 +77,7 @@ describe('export', () => {
     assert.equal(await readFile(file, 'utf8'), 'first second');
     assert.deepEqual(await readdir(it.folder), ['out.mp4']);
     assert.deepEqual(it.asked, [
-      '/api/cameras/door/video.mp4?from=2026-11-22T12%3A00%3A00.000Z&to=2026-11-22T13%3A00%3A00.000Z',
+      'GET /api/cameras/door/video.mp4?from=2026-11-22T12%3A00%3A00.000Z&to=2026-11-22T13%3A00%3A00.000Z',
     ]);
   });
 

@@ -14,6 +14,7 @@ import {
   oneOf,
   optional,
   Reader,
+  shortText,
   struct,
   text,
   u8,
@@ -22,7 +23,7 @@ import {
   u64,
   type ValueOf,
 } from '../../firmware/base/codec.ts';
-import { id, isId } from '../../firmware/base/ids.ts';
+import { id, isId, shortId } from '../../firmware/base/ids.ts';
 
 const record = struct({
   kind: oneOf(['a', 'b', 'c']),
@@ -33,6 +34,7 @@ const record = struct({
   unsigned: u64,
   yes: flag,
   name: text(16),
+  word: shortText(12),
   raw: bytes(8),
   fixed: fixedBytes(4),
   maybe: optional(u16),
@@ -57,6 +59,7 @@ const records: fc.Arbitrary<Record> = fc.record(
     unsigned: fc.maxSafeNat(),
     yes: fc.boolean(),
     name: textOf(16),
+    word: textOf(12),
     raw: buffer({ maxLength: 8 }),
     fixed: buffer({ minLength: 4, maxLength: 4 }),
     maybe: fc.option(fc.integer({ min: 0, max: 0xffff }), { nil: undefined }),
@@ -106,6 +109,8 @@ test('encoding a value outside its bounds is a bug', () => {
     [() => encode(i64, 2 ** 53), /i64 out of range/],
     [() => encode(bytes(2), Buffer.alloc(3)), /bytes\(2\)/],
     [() => encode(text(2), 'äö'), /bytes\(2\)/],
+    [() => encode(shortText(2), 'äö'), /shortText\(2\)/],
+    [() => shortText(256), /shortText\(256\)/],
     [() => encode(fixedBytes(2), Buffer.alloc(3)), /fixedBytes\(2\)/],
     [() => encode(list(u8, 1), [1, 2]), /list\(1\)/],
     [() => encode(oneOf(['a', 'b']), 'c' as 'a'), /not one of/],
@@ -236,4 +241,41 @@ test('an id is a short name of lower case letters, digits and hyphens', () => {
     assert(!isId(bad), bad);
     assert(!decode(id, encode(text(99), bad)).ok, bad);
   }
+});
+
+test('a short text is one byte of length and its UTF-8', () => {
+  assert.equal(encode(shortText(9), 'a\u00e4').toString('hex'), '0361c3a4');
+  for (const value of ['', 'x', '\ufeffa', 'z'.repeat(255)]) {
+    const sent = encode(shortText(255), value);
+    assert.equal(sent.length, 1 + Buffer.byteLength(value));
+    assert.deepEqual(decode(shortText(255), sent), { ok: true, value });
+  }
+});
+
+test('a short text that is too long, cut off or not UTF-8 is refused', () => {
+  const refused = (hex: string): unknown => decode(shortText(2), Buffer.from(hex, 'hex'));
+  assert.deepEqual(refused('03616263'), { ok: false, reason: 'field longer than 2 bytes' });
+  assert.deepEqual(refused('0261'), { ok: false, reason: 'truncated' });
+  assert.deepEqual(refused(''), { ok: false, reason: 'truncated' });
+  assert.deepEqual(refused('01ff'), { ok: false, reason: 'text is not UTF-8' });
+  assert.deepEqual(refused('02c3a461'), { ok: false, reason: 'trailing bytes' });
+});
+
+test('a short id is an id with one byte of length', () => {
+  assert.equal(encode(shortId, 'cam-1').toString('hex'), '0563616d2d31');
+  for (const good of ['a', 'cam-1', 'a'.repeat(32)]) {
+    assert.deepEqual(decode(shortId, encode(shortId, good)), { ok: true, value: good });
+  }
+  for (const bad of ['', '-a', 'A', 'a/b', '..', 'a\n', 'ä']) {
+    assert.deepEqual(decode(shortId, encode(shortText(99), bad)), { ok: false, reason: 'malformed id' }, bad);
+  }
+  assert(!decode(shortId, encode(shortText(99), 'a'.repeat(33))).ok);
+});
+
+test('what is left of a refused text is not read as a name', () => {
+  const both = struct({ word: shortText(1), name: shortId });
+  assert.deepEqual(decode(both, Buffer.from('0261610161', 'hex')), {
+    ok: false,
+    reason: 'field longer than 1 bytes',
+  });
 });

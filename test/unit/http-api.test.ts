@@ -6,6 +6,7 @@ import type { Archive } from '../../firmware/recording/archive.ts';
 import type { ErrorAnswer, SiteAnswer } from '../../firmware/viewing/api.ts';
 import { createViewing, fileName, type Viewing } from '../../firmware/viewing/http-api.ts';
 import { createLiveHub, type LiveHub, viewersPerCameraMax } from '../../firmware/viewing/live-hub.ts';
+import { networkAccess } from '../support/figure-one.ts';
 import { videoTrack } from '../support/media-samples.ts';
 import { statusOf } from '../support/viewing-site.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
@@ -53,6 +54,7 @@ function scene(archive: Archive = emptyArchive): Scene {
       servers: () => [server('s1', 'self'), server('s2', 'reachable'), server('s3', 'unreachable')],
       cameras: () => [camera('here', 's1'), camera('there', 's2'), camera('lost', 's3')],
     },
+    network: networkAccess(),
     archive,
     live,
     peers: {

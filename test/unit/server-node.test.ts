@@ -1,254 +1,386 @@
-/** One server among servers, event by event in virtual time. */
+/** One server among servers: handshakes, whose network stays, and packets that nobody should believe. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { answerDelayMs, counterMax, degree } from '../../firmware/overlay/constants.ts';
-import type { Effect, OverlayEvent } from '../../firmware/overlay/effects.ts';
-import { camerasPerServerMax, type OriginRow } from '../../firmware/overlay/packets.ts';
+import fc from 'fast-check';
+import { degreeDefault } from '../../firmware/overlay/constants.ts';
+import type { Effect } from '../../firmware/overlay/effects.ts';
+import { compareHlc } from '../../firmware/overlay/hlc.ts';
+import { hashOf } from '../../firmware/overlay/origin-table.ts';
+import { encodePacketBody } from '../../firmware/overlay/packet-codec.ts';
+import type { Address, HlcTime, NetworkId, Packet } from '../../firmware/overlay/packets.ts';
+import { type ServerLink, ServerLinks } from '../../firmware/overlay/server-links.ts';
+import { anyPacket } from '../support/packet-arbitraries.ts';
 import {
-  accept,
-  camJoin,
-  exchange,
-  headerOf,
-  meet,
+  addressOf,
+  cardOf,
+  disconnectionOf,
+  echoOf,
+  epochUs,
+  home,
+  kinds,
   named,
-  nonce,
+  noMemory,
+  nonceOf,
   rowOf,
   sent,
-  serverOf,
-  ssJoin,
-  withNeighbor,
+  storiesIn,
+  TestServer,
 } from '../support/server-events.ts';
 
-describe('a server', () => {
-  test('refuses a camera certificate on a link it accepts', () => {
-    const node = serverOf();
-    node.step(0, { type: 'start' });
-    const effects = node.step(0, { type: 'accepted', link: 1, peer: { unit: 'cam-1', role: 'camera' } });
-    assert.deepEqual(
-      effects.map(({ type }) => type),
-      ['refused', 'close'],
-    );
-    assert.deepEqual(node.step(0, exchange(1, [rowOf('ss-9')], 'cam-1')), []);
-    assert.equal(node.origins().length, 1);
+const asking = (server: string, joinTime?: HlcTime): { link: Address; joinTime: HlcTime | undefined } => ({
+  link: addressOf(server),
+  joinTime,
+});
+
+const stages = (effects: readonly Effect[], link?: number): string[] =>
+  sent(effects, 'ss-disconnection', link).map(({ body }) => body.stage);
+
+describe('a server that is asked to be a neighbor', () => {
+  test('agrees, gives a join time, and tells its card, its row, its versions and its document', () => {
+    const server = new TestServer();
+    server.step({ type: 'write', kind: 'user', id: 'ann', value: Buffer.from('x') });
+    server.accepted(2, 'ss-2');
+    const effects = server.packet(2, 'ss-2', 'ss-connection', asking('ss-2'));
+    const [response] = sent(effects, 'ss-response', 2);
+    assert.equal(response?.body.nonce, undefined);
+    assert.deepEqual(response?.body.link, addressOf('ss-1'));
+    assert.equal(response?.body.joinTime?.ms, epochUs / 1_000);
+    const told = sent(effects, 'ss-exchange', 2).map(({ body }) => body);
+    assert(told.some(({ card }) => card !== undefined));
+    assert(told.some(({ rows }) => rows.some(({ origin }) => origin === 'ss-1')));
+    assert(told.some(({ versions }) => versions !== undefined));
+    assert(told.some(({ document }) => document.length === 1));
+    assert.deepEqual(storiesIn(effects).slice(-1), ['ss-2 is a neighbor now']);
   });
-  test('refuses whoever is not the joiner it has dialled', () => {
-    for (const peer of [
-      { unit: 'ss-3', role: 'server' },
-      { unit: 'ss-2', role: 'camera' },
-    ] as const) {
-      const node = serverOf();
-      node.step(0, { type: 'start' });
-      node.step(0, ssJoin('ss-2'));
-      const [dial] = named(node.step(60, { type: 'tick' }), 'dial');
-      assert(dial !== undefined);
-      const effects = node.step(60, { type: 'dialed', dial: dial.dial, link: 1, peer });
-      assert.deepEqual(
-        effects.map(({ type }) => type),
-        ['refused', 'close'],
-      );
-    }
-  });
-  test('closes a link that speaks in another unit’s name, a server’s and a camera’s alike', () => {
-    const node = withNeighbor();
-    meet(node, 500, camJoin('cam-1'), 2);
-    for (const [link, effects] of [
-      [1, node.step(1200, exchange(1, [rowOf('ss-9')], 'ss-9'))],
-      [2, node.step(1200, accept('cam-2', 2, 1))],
-    ] as const) {
-      assert.equal(named(effects, 'refused')[0]?.reason, 'a packet in another unit’s name');
-      assert.equal(named(effects, 'close')[0]?.link, link);
-    }
-    assert.equal(node.cameras().length, 0);
-    assert.equal(
-      node.origins().some(({ origin }) => origin === 'ss-9'),
-      false,
-    );
-  });
-  test('refuses an offer that answers none of its joins, and takes one that answers the join before', () => {
-    const node = serverOf();
-    const [first] = named(node.step(0, { type: 'start' }), 'anycast');
-    const [second] = named(node.step(node.wakeAt() < 700 ? 700 : 1_000, { type: 'tick' }), 'anycast');
-    assert(first?.packet.name === 'ss-join' && second?.packet.name === 'ss-join');
-    assert(!first.packet.body.nonce.equals(second.packet.body.nonce), 'each join has its own');
-    const offer = (link: number, sender: string, answered: Buffer): Effect[] => {
-      node.step(800, { type: 'accepted', link, peer: { unit: sender, role: 'server' } });
-      const body = { nonce: answered, link: { host: sender, port: 1 } };
-      return node.step(800, {
-        type: 'packet',
-        link,
-        packet: { name: 'ss-response', header: headerOf(sender), body },
-      });
-    };
-    const stale = offer(1, 'ss-2', nonce);
-    assert.deepEqual(
-      stale.map(({ type }) => type),
-      ['refused', 'close'],
-    );
-    assert.equal(sent(offer(2, 'ss-3', first.packet.body.nonce))[0]?.name, 'ss-connection');
-  });
-  test('does not become the neighbor of a server it never agreed with', () => {
-    const node = serverOf();
-    node.step(0, { type: 'start' });
-    node.step(0, { type: 'accepted', link: 1, peer: { unit: 'ss-2', role: 'server' } });
-    const header = headerOf('ss-2');
-    const link = { host: 'ss-2', port: 1 };
-    node.step(1, {
-      type: 'packet',
-      link: 1,
-      packet: { name: 'ss-response', header, body: { nonce: undefined, link } },
+
+  test('leaves a join time that the other has, and gives each newcomer a later one', () => {
+    const server = new TestServer();
+    const given = ['ss-2', 'ss-3', 'ss-4'].map((unit, at) => {
+      server.accepted(at + 2, unit);
+      const own = unit === 'ss-3' ? { ms: 77, count: 1 } : undefined;
+      const [response] = sent(server.packet(at + 2, unit, 'ss-connection', asking(unit, own)), 'ss-response');
+      return response?.body.joinTime ?? { ms: 0, count: 0 };
     });
-    node.step(1, { type: 'packet', link: 1, packet: { name: 'ss-connection', header, body: { link } } });
-    node.step(2, exchange(1, [rowOf('ss-9')]));
-    assert.equal(node.origins().length, 1);
-    assert.deepEqual(node.origins()[0]?.neighbors, []);
+    const [first, kept, last] = given;
+    assert.deepEqual(kept, { ms: 77, count: 1 });
+    assert(first !== undefined && last !== undefined && compareHlc(first, last) < 0);
   });
-  test('takes no more neighbors than its bound, whoever insists', () => {
-    const node = serverOf();
-    node.step(0, { type: 'start' });
-    for (let number = 2; number < 30; number++) {
+
+  test('tells its other neighbors of the newcomer, those tell theirs, and nobody is told further', () => {
+    const server = new TestServer();
+    server.neighbor(2, 'ss-2');
+    server.accepted(3, 'ss-3');
+    const effects = server.packet(3, 'ss-3', 'ss-connection', asking('ss-3'));
+    const arrivals = sent(effects, 'ss-arriving');
+    assert.deepEqual(
+      arrivals.map(({ link, body }) => [link, body.server, body.hops]),
+      [[2, 'ss-3', 2]],
+    );
+    const body = { server: 'ss-9', link: addressOf('ss-9'), joinTime: { ms: 9, count: 0 }, hops: 2 };
+    const passedOn = (hops: number) =>
+      sent(server.packet(2, 'ss-2', 'ss-arriving', { ...body, hops }), 'ss-arriving');
+    assert.deepEqual(
+      passedOn(2).map((one) => [one.link, one.body.hops]),
+      [[3, 1]],
+    );
+    assert.deepEqual(passedOn(1), []);
+  });
+
+  test('refuses when it has as many links as it takes, but not in place of a dead one', () => {
+    const server = new TestServer();
+    for (let link = 2; link < 2 + degreeDefault.max; link++) server.neighbor(link, `ss-${link}`);
+    server.accepted(90, 'ss-90');
+    assert.deepEqual(stages(server.packet(90, 'ss-90', 'ss-connection', asking('ss-90')), 90), ['refused']);
+    const joinTime = { ms: 9, count: 0 };
+    const repair = { link: addressOf('ss-90'), joinTime, dead: 'ss-99' };
+    const effects = server.packet(90, 'ss-90', 'ss-reconnection', repair);
+    assert.equal(sent(effects, 'ss-response', 90).length, 1);
+    assert(server.node.inspect().neighbors.includes('ss-90'));
+  });
+
+  test('never has more neighbors than a row can name, whatever the repairs', () => {
+    const server = new TestServer();
+    let refused = 0;
+    for (let number = 2; number < 102; number++) {
       const unit = `ss-${number}`;
-      node.step(number, ssJoin(unit));
+      server.accepted(number, unit);
+      const repair = { link: addressOf(unit), joinTime: { ms: 9, count: 0 }, dead: 'ss-dead' };
+      refused += stages(server.packet(number, unit, 'ss-reconnection', repair)).length;
     }
-    const dials = named(node.step(100, { type: 'tick' }), 'dial');
-    for (const [place, { dial }] of dials.entries()) {
-      const peer = { unit: `ss-${place + 2}`, role: 'server' } as const;
-      node.step(100, { type: 'dialed', dial, link: place + 1, peer });
-    }
-    let closed = 0;
-    for (const [place] of dials.entries()) {
-      const sender = `ss-${place + 2}`;
-      const body = { link: { host: sender, port: 1 } };
-      const event = {
-        type: 'packet',
-        link: place + 1,
-        packet: { name: 'ss-connection', header: headerOf(sender), body },
-      } as const;
-      closed += named(node.step(100, event), 'close').length;
-    }
-    assert.equal(node.origins()[0]?.neighbors.length, degree.max);
-    assert.equal(closed, dials.length - degree.max);
+    assert.equal(server.node.inspect().neighbors.length, 56);
+    assert.equal(refused, 44);
   });
-  test('answers one joiner once, however often it asks', () => {
-    const node = serverOf();
-    node.step(0, { type: 'start' });
-    for (let number = 0; number < 100; number++) node.step(0, ssJoin('ss-2'));
-    assert.equal(named(node.step(60, { type: 'tick' }), 'dial').length, 1);
-    node.step(61, ssJoin('ss-2'));
-    assert.equal(named(node.step(200, { type: 'tick' }), 'dial').length, 0, 'it is being dialled already');
+
+  test('says so when it leaves a former neighbor’s place to nobody', () => {
+    const server = new TestServer();
+    server.neighbor(2, 'ss-2');
+    server.packet(2, 'ss-2', 'ss-disconnection', disconnectionOf('leave'));
+    assert.deepEqual(server.node.inspect().neighbors, []);
   });
-  test('answers a joiner that asks again no later for that', () => {
-    const node = serverOf();
-    node.step(0, { type: 'start' });
-    const dueAt: number[] = [];
-    for (let now = 0; now < 1_000 && dueAt.length === 0; now++) {
-      node.step(now, camJoin('cam-1'));
-      if (named(node.step(now, { type: 'tick' }), 'dial').length > 0) dueAt.push(now);
-    }
-    assert((dueAt[0] ?? 1_000) <= answerDelayMs.base + answerDelayMs.jitter + 1);
+});
+
+describe('of two connections between the same two servers', () => {
+  const linkOf = (fields: Partial<ServerLink>): ServerLink => ({
+    id: 1,
+    peer: 'ss-2',
+    dialler: 'ss-1',
+    neighbor: true,
+    heardAt: 0,
+    usedAt: 0,
+    incarnation: 1,
+    told: false,
+    echo: undefined,
+    ...fields,
   });
-  test('ignores its own join', () => {
-    const node = serverOf();
-    node.step(0, { type: 'start' });
-    node.step(0, ssJoin('ss-1'));
-    assert.equal(named(node.step(60, { type: 'tick' }), 'dial').length, 0);
-  });
-  const dialled = (host: string, from: string): string | undefined => {
-    const node = serverOf();
-    node.step(0, { type: 'start' });
-    node.step(0, ssJoin('ss-2', host, from));
-    return named(node.step(60, { type: 'tick' }), 'dial')[0]?.address.host;
+  const stays = (a: ServerLink, b: ServerLink, now = 0): number => {
+    const survivor = ServerLinks.survivor(a, b, now, 1_000);
+    assert.equal(ServerLinks.survivor(b, a, now, 1_000), survivor, 'in whatever order');
+    return survivor.id;
   };
-  test('dials a joiner where it says, or where its join came from when it listens everywhere', () => {
-    assert.equal(dialled('10.0.0.2', '10.9.9.9'), '10.0.0.2');
-    for (const everywhere of ['::', '0.0.0.0', '']) assert.equal(dialled(everywhere, '10.9.9.9'), '10.9.9.9');
-    assert.equal(dialled('::', 'fe80::2%eth0'), 'fe80::2%eth0');
+
+  test('the one dialled by the lower id stays, at both ends', () => {
+    // The same two connections have other numbers, and another order, at the other end.
+    const here = [linkOf({ id: 1, dialler: 'ss-1' }), linkOf({ id: 2, dialler: 'ss-2' })] as const;
+    const there = [linkOf({ id: 8, dialler: 'ss-1' }), linkOf({ id: 7, dialler: 'ss-2' })] as const;
+    assert.equal(stays(...here), 1);
+    assert.equal(stays(...there), 8);
   });
-  test('reaches a link-local address by the interface its join came by, never by the joiner’s', () => {
-    assert.equal(dialled('fe80::2', 'fe80::2%eth0'), 'fe80::2%eth0');
-    assert.equal(dialled('fe80::2%wlan7', 'fe80::2%eth0'), 'fe80::2%eth0');
-    assert.equal(dialled('fe80::2', '10.0.0.2'), 'fe80::2');
-    assert.equal(dialled('2001:db8::2', 'fe80::2%eth0'), '2001:db8::2');
+
+  test('the newer stays when both were dialled by the same, or the older belongs to an earlier life or is silent', () => {
+    const older = linkOf({ id: 1 });
+    assert.equal(stays(older, linkOf({ id: 2 })), 2);
+    assert.equal(stays(older, linkOf({ id: 2, dialler: 'ss-2', incarnation: 2 })), 2);
+    assert.equal(stays(older, linkOf({ id: 2, dialler: 'ss-2', heardAt: 1_001 }), 1_001), 2);
+    assert.equal(stays(older, linkOf({ id: 2, dialler: 'ss-2', heardAt: 1_000 }), 1_000), 1);
   });
-  test('answers a server’s echo, and does not answer the answer', () => {
-    const node = withNeighbor();
-    const echo = (reply: boolean): OverlayEvent => ({
-      type: 'packet',
-      link: 1,
-      packet: { name: 'ss-echo', header: headerOf('ss-2'), body: { reply } },
-    });
+
+  test('the other is closed, and the neighbor stays one', () => {
+    const server = new TestServer();
+    server.neighbor(2, 'ss-2');
+    server.accepted(3, 'ss-2');
+    const effects = server.packet(3, 'ss-2', 'ss-connection', asking('ss-2'));
     assert.deepEqual(
-      sent(node.step(1070, echo(false))).map(({ body }) => body),
-      [{ reply: true }],
+      named(effects, 'close').map(({ link, reason }) => [link, reason]),
+      [[2, 'crossed dials']],
     );
-    assert.deepEqual(node.step(71, echo(true)), []);
+    server.alive.delete(2);
+    assert.deepEqual(storiesIn(server.step({ type: 'closed', link: 2, reason: 'closed' })), []);
+    assert.deepEqual(server.node.inspect().neighbors, ['ss-2']);
   });
-  test('passes news on to everyone but its source, and old news to no one', () => {
-    const node = withNeighbor();
-    meet(node, 500, ssJoin('ss-3'), 2);
-    const body = { link: { host: 'ss-3', port: 1 } };
-    node.step(1170, {
-      type: 'packet',
-      link: 2,
-      packet: { name: 'ss-connection', header: headerOf('ss-3'), body },
+});
+
+describe('two networks that meet', () => {
+  const own: NetworkId = { ...home, founded: { ms: 5_000, count: 0 }, founder: 'ss-1' };
+  const meets = (
+    memory: NetworkId | undefined,
+    other: NetworkId,
+  ): { server: TestServer; effects: Effect[] } => {
+    const server = new TestServer({
+      memory: memory === undefined ? noMemory : { ...noMemory, network: memory, joinTime: own.founded },
     });
-    node.step(1400, { type: 'tick' });
-    const news = named(node.step(1500, exchange(1, [rowOf('ss-9', { version: 2 })])), 'send');
+    server.accepted(2, 'ss-2');
+    const effects = server.packet(2, 'ss-2', 'ss-connection', asking('ss-2'), { network: other });
+    return { server, effects };
+  };
+
+  test('take the name of the one founded earlier, which is remembered and told at once', () => {
+    const { server, effects } = meets(own, home);
+    assert.deepEqual(server.node.inspect().network, home);
     assert.deepEqual(
-      news.map(({ link }) => link),
+      named(effects, 'remember').find(({ record }) => record.kind === 'network')?.record,
+      { kind: 'network', network: home, joinTime: own.founded },
+      'its join time stays',
+    );
+    const [told] = sent(effects, 'ss-exchange', 2);
+    assert.deepEqual(told?.header.network, home);
+  });
+
+  test('keep the own name when that was founded earlier', () => {
+    const later = { ...home, founded: { ms: 9_000, count: 0 } };
+    assert.deepEqual(meets(own, later).server.node.inspect().network, own);
+  });
+
+  test('of which one has no members yet: it yields, however early it was founded', () => {
+    const early: NetworkId = { ...home, standing: 'provisional', founded: { ms: 1, count: 0 } };
+    assert.deepEqual(meets(own, early).server.node.inspect().network, own);
+    const { server } = meets({ ...early, founder: 'ss-1' }, own);
+    assert.equal(server.node.inspect().network.founder, own.founder);
+  });
+
+  test('of two lone servers establish the earlier one’s', () => {
+    const lone: NetworkId = { ...home, standing: 'provisional', founded: { ms: 1_000, count: 0 } };
+    const { server } = meets(undefined, lone);
+    assert.deepEqual(server.node.inspect().network, { ...lone, standing: 'established' });
+  });
+
+  test('hear of it over any link of a neighbor, later on, and pass it on', () => {
+    const server = new TestServer({ memory: { ...noMemory, network: own, joinTime: own.founded } });
+    for (const [link, unit] of [
+      [2, 'ss-2'],
+      [3, 'ss-3'],
+    ] as const) {
+      server.accepted(link, unit);
+      server.packet(link, unit, 'ss-connection', asking(unit), { network: own });
+      server.alive.add(link);
+    }
+    server.run(500);
+    const effects = server.packet(2, 'ss-2', 'ss-echo', echoOf({}), { network: home });
+    assert.match(storiesIn(effects).join(), /joins the network of ss-0/);
+    const told = sent(server.run(200), 'ss-exchange', 3);
+    assert(told.length > 0 && told.every(({ header }) => header.network?.founder === 'ss-0'));
+  });
+
+  test('do not hear of it from a mere contact', () => {
+    const server = new TestServer({ memory: { ...noMemory, network: own, joinTime: own.founded } });
+    server.accepted(2, 'ss-2');
+    server.packet(2, 'ss-2', 'ss-echo', echoOf({}), { network: home });
+    assert.deepEqual(server.node.inspect().network, own);
+  });
+
+  test('a lone server’s provisional name is not remembered', () => {
+    const server = new TestServer();
+    const records = named(server.run(5_000), 'remember').filter(({ record }) => record.kind === 'network');
+    assert.deepEqual(records, []);
+    assert.equal(server.node.inspect().network.standing, 'provisional');
+  });
+});
+
+describe('a packet that nobody should believe', () => {
+  function member(): TestServer {
+    const server = new TestServer();
+    server.neighbor(2, 'ss-2');
+    server.neighbor(3, 'ss-3');
+    server.run(500);
+    return server;
+  }
+
+  test('over a link that nobody told of is not heard', () => {
+    const server = member();
+    assert.deepEqual(kinds(server.exchange(99, 'ss-9', { rows: [rowOf('ss-9')] })), []);
+    assert.deepEqual(kinds(server.step({ type: 'closed', link: 99, reason: 'reset' })), []);
+    assert.deepEqual(kinds(server.step({ type: 'heard', link: 99 })), []);
+  });
+
+  test('over a link with a camera’s certificate is not heard: cameras listen, they do not dial', () => {
+    const server = member();
+    const effects = server.step({ type: 'accepted', link: 9, peer: { unit: 'cam-1', role: 'camera' } });
+    assert.deepEqual(kinds(effects), ['refused', 'close']);
+    assert.deepEqual(kinds(server.exchange(9, 'cam-1', { rows: [rowOf('ss-9')] })), []);
+  });
+
+  test('in another’s name closes the link, and changes nothing else', () => {
+    const server = member();
+    const effects = server.exchange(2, 'ss-3', { rows: [rowOf('ss-9')], card: cardOf('ss-3', ['ss-9']) });
+    assert.deepEqual(
+      named(effects, 'refused').map(({ reason, peer }) => [reason, peer]),
+      [['a packet in another unit’s name', 'ss-2']],
+    );
+    assert.deepEqual(
+      named(effects, 'close').map(({ link }) => link),
       [2],
     );
-    assert.deepEqual(node.step(1501, exchange(1, [rowOf('ss-9', { version: 2 })])), []);
-    assert.deepEqual(node.step(1502, exchange(1, [rowOf('ss-9', { version: 1 })])), []);
+    assert(!server.node.servers().some((one) => one.server === 'ss-9'));
+    assert.match(storiesIn(effects).join(), /ss-2 link broken .* → suspected/);
   });
-  test('outlives whatever its peers remember of it, but not numbers that cannot be', () => {
-    const before = { incarnation: 3, version: 1 };
-    const cases: [string, Partial<OriginRow>, number][] = [
-      ['a later life', { incarnation: 9 }, 10],
-      ['a later version of the same life', { ...before, version: 1_000 }, 4],
-      ['the same number with another content', { ...before, neighbors: ['ss-7'] }, 4],
-      ['an earlier life', { incarnation: 2, version: 1_000 }, 3],
-      ['nonsense', { incarnation: counterMax + 1 }, 3],
-    ];
-    for (const [what, fields, incarnation] of cases) {
-      const node = withNeighbor({ incarnation: 3 });
-      const own = node.origins().find(({ origin }) => origin === 'ss-1');
-      const version = fields.version ?? own?.version ?? 0;
-      const row = {
-        ...rowOf('ss-1'),
-        ...fields,
-        version: fields.version === 1 ? (own?.version ?? 0) : version,
-      };
-      const effects = node.step(1200, exchange(1, [row]));
-      const now = node.origins().find(({ origin }) => origin === 'ss-1');
-      assert.equal(now?.incarnation, incarnation, what);
-      assert.equal(
-        named(effects, 'persist')[0]?.state['incarnation'],
-        incarnation === 3 ? undefined : incarnation,
-        what,
-      );
-    }
+
+  test('that says a lower incarnation than is known does not make the sender’s row older', () => {
+    const server = member();
+    server.exchange(2, 'ss-2', { rows: [rowOf('ss-2', { incarnation: 5, neighbors: [hashOf('ss-1')] })] });
+    server.exchange(2, 'ss-2', { rows: [rowOf('ss-2', { incarnation: 4 })] });
+    assert.equal(server.node.servers().find((one) => one.server === 'ss-2')?.hops, 1);
   });
-  test('keeps a bounded number of rows and of cameras in them, however many a peer claims', () => {
-    const node = withNeighbor();
-    const cameras = Array.from({ length: camerasPerServerMax }, (_, place) => {
-      return { camera: `cam-${place}`, unit: `cam-${place}`, epoch: 1, online: true };
+
+  for (const [what, send] of [
+    ['grants a neighborship', (one) => one.packet(9, 'ss-9', 'ss-response', responseOf(undefined))],
+    ['refuses one', (one) => one.packet(9, 'ss-9', 'ss-disconnection', disconnectionOf('refused'))],
+    ['answers an echo', (one) => one.packet(9, 'ss-9', 'ss-echo', echoOf({ request: 5, reply: true }))],
+    [
+      'answers a question about a third',
+      (one) =>
+        one.packet(
+          9,
+          'ss-9',
+          'ss-echo',
+          echoOf({ request: 5, reply: true, subject: 'ss-2', verdict: 'silent' }),
+        ),
+    ],
+    ['has taken a history', (one) => one.exchange(9, 'ss-9', { received: 7 })],
+    ['answers a query', (one) => one.packet(9, 'ss-9', 'cam-query', queryReply)],
+    ['grants room for cameras', (one) => one.packet(9, 'ss-9', 'cam-transfer', transferOf('grant'))],
+    ['refuses a camera', (one) => one.packet(9, 'ss-9', 'cam-transfer', transferOf('refused'))],
+    ...(['locked', 'busy', 'commit', 'done', 'release', 'left'] as const).map(
+      (stage) =>
+        [
+          `says ${stage} of a lock`,
+          (one: TestServer) => one.packet(9, 'ss-9', 'ss-disconnection', disconnectionOf(stage)),
+        ] as const,
+    ),
+  ] satisfies readonly (readonly [string, (server: TestServer) => Effect[]])[]) {
+    test(`${what}, for which nobody has asked, does nothing`, () => {
+      const server = member();
+      server.accepted(9, 'ss-9');
+      const before = JSON.stringify([server.node.tables(), server.node.inspect()]);
+      assert.deepEqual(kinds(send(server)), []);
+      assert.equal(JSON.stringify([server.node.tables(), server.node.inspect()]), before);
     });
-    for (let number = 0; number < 5_000; number++) {
-      const hostile =
-        number < 1_000 ? cameras.map((claim) => ({ ...claim, camera: `x${number}-${claim.camera}` })) : [];
-      node.step(1100, exchange(1, [rowOf(`z-${number}`, { cameras: hostile })]));
-    }
-    assert.equal(node.origins().length, 4_096);
-    assert(node.cameras().length <= 16_384);
-    // What is known may still change, and shrink.
-    node.step(1101, exchange(1, [rowOf('z-0', { version: 2, cameras: [] })]));
-    assert.equal(
-      node.cameras().some(({ server }) => server === 'z-0'),
-      false,
+  }
+
+  test('that offers for a join of long ago is refused', () => {
+    const server = member();
+    server.accepted(9, 'ss-9');
+    const effects = server.packet(9, 'ss-9', 'ss-response', responseOf(nonceOf(0x55)));
+    assert.deepEqual(kinds(effects), ['refused', 'close']);
+  });
+
+  test('whatever it says, does no harm', () => {
+    const tested = new TestServer();
+    tested.neighbor(2, 'ss-2');
+    tested.neighbor(3, 'ss-3', { others: ['ss-4'] });
+    tested.manage(7, 'cam-7');
+    fc.assert(
+      fc.property(fc.constantFrom('ss-2', 'cam-7', 'stranger'), anyPacket, (from, packet) => {
+        const link = { 'ss-2': 2, 'cam-7': 7, stranger: 99 }[from];
+        const header = { ...packet.header, sender: from, incarnation: 1, network: home };
+        const event = { ...packet, header } as Packet;
+        const effects = [
+          ...tested.step({ type: 'packet', link, packet: event }),
+          ...tested.step({ type: 'datagram', packet: event, from: '10.0.0.9', multicast: true }),
+          ...tested.run(50),
+        ];
+        for (const sending of named(effects, 'send')) encodePacketBody(sending.packet);
+        assert(tested.node.tables().server === 'ss-1');
+      }),
+      { numRuns: 2_000 },
+    );
+    assert.deepEqual(
+      kinds(tested.packet(3, 'ss-3', 'ss-echo', echoOf({ request: 3 }))).filter((kind) => kind === 'send'),
+      ['send'],
+      'it still answers an echo of an honest neighbor',
     );
   });
 });
 
+function responseOf(nonce: Buffer | undefined) {
+  return { nonce, link: addressOf('ss-9'), joinTime: { ms: 1, count: 0 } };
+}
+
+const queryReply = {
+  request: 5,
+  reply: true,
+  camera: 'cam-1',
+  manager: 'ss-9',
+  link: addressOf('ss-9'),
+  epoch: 5,
+  state: 'online' as const,
+  tenures: [],
+};
+
+function transferOf(stage: 'grant' | 'refused') {
+  const none = { unit: 'cam-1', link: undefined, cameras: [], server: undefined, nonce: undefined };
+  return { stage, request: 5, tokens: 9, load: 0, epoch: 0, kbps: 0, ...none };
+}
+
 test('a server’s row names an address of its machine, also when it listens on every address', () => {
-  assert.deepEqual(serverOf().origins()[0]?.link, { host: '10.0.0.1', port: 8383 });
+  const [own] = new TestServer().node.servers();
+  assert.deepEqual([own?.address, own?.hops], [addressOf('ss-1'), 0]);
 });

@@ -6,13 +6,8 @@ import { after, before, describe, test } from 'node:test';
 import tls from 'node:tls';
 import { Failure } from '../../firmware/base/failure.ts';
 import type { UnitIdentity } from '../../firmware/io/tls-identity.ts';
-import {
-  dialLink,
-  type LinkHandlers,
-  type LinkListener,
-  listenForLinks,
-  type TlsLink,
-} from '../../firmware/io/tls-link.ts';
+import { dialLink, type LinkListener, listenForLinks, type TlsLink } from '../../firmware/io/tls-link.ts';
+import type { LinkHandlers } from '../../firmware/overlay/surroundings.ts';
 import { createSiteAuthority, issueUnitCertificate } from '../../firmware/site/certificates.ts';
 import { serverIdentity } from '../support/unit-identity.ts';
 

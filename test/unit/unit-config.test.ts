@@ -8,6 +8,7 @@ import { stringify } from 'yaml';
 import { Failure } from '../../firmware/base/failure.ts';
 import { parseUnitConfig } from '../../firmware/config/unit-config.ts';
 import { loadUnitConfig } from '../../firmware/io/config-file.ts';
+import { profiles } from '../../firmware/overlay/constants.ts';
 
 const smallCamera = 'unit: cam-1\nrole: camera\nsite: { name: demo }\ncamera: { cameras: [{ id: cam-1 }] }\n';
 const smallServer = 'unit: server-1\nrole: server\nsite: { name: demo }\n';
@@ -43,6 +44,8 @@ test('a camera needs no more than its names', () => {
         { kind: 'multicast', host: 'ff02::5354:1', port: 8384 },
       ],
     },
+    overlay: { profile: 'lan' },
+    clock: { trusted: 'auto' },
     log: { level: 'info' },
     camera: {
       cameras: [
@@ -71,7 +74,42 @@ test('a server needs no more than its names', () => {
     segmentSeconds: 60,
     syncIntervalMs: 1000,
     camerasMax: 64,
+    kbpsMax: 600_000,
+    links: { target: 3, max: 8 },
   });
+});
+
+test('how patient a unit is, whether its clock is set, and how many links it wants can be set', () => {
+  const own = 'server: { kbpsMax: 64, links: { target: 8 } }\n';
+  const config = parseUnitConfig(
+    `${smallServer}overlay: { profile: wan }\nclock: { trusted: no }\n${own}`,
+    '/',
+  );
+  assert.ok(config.role === 'server');
+  assert.deepStrictEqual([config.overlay.profile, config.clock.trusted], ['wan', 'no']);
+  assert.deepStrictEqual([config.server.kbpsMax, config.server.links], [64, { target: 8, max: 8 }]);
+  const wrong =
+    'overlay: { profile: slow }\nclock: { trusted: true }\nserver: { kbpsMax: 0, links: { target: 9 } }\n';
+  assert.deepStrictEqual(problemsOf(smallServer + wrong), [
+    'overlay.profile: expected lan or wifi or wan, got "slow"',
+    'clock.trusted: expected auto or yes or no, got true',
+    'server.kbpsMax: expected 64..100000000, got 0',
+    'server.links.max: expected at least links.target, got nothing',
+  ]);
+});
+
+test('the profiles are those of the overlay', () => {
+  for (const profile of Object.keys(profiles)) {
+    const config = parseUnitConfig(`${smallCamera}overlay: { profile: ${profile} }\n`, '/');
+    assert.strictEqual(config.overlay.profile, profile);
+  }
+});
+
+test('an anycast address may name the interface on which a server puts it up', () => {
+  const text = `${smallServer}anycast: { endpoints: [{ kind: address, host: fd00::5354, interface: lo }] }\n`;
+  assert.deepStrictEqual(parseUnitConfig(text, '/').anycast.endpoints, [
+    { kind: 'address', host: 'fd00::5354', port: 8384, interface: 'lo' },
+  ]);
 });
 
 test('relative paths start at the folder of the file, volumes at the data folder', () => {

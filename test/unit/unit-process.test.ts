@@ -44,6 +44,25 @@ describe('a unit', () => {
     );
   });
 
+  test('that leaves on purpose stays away until somebody starts it, and that is said', async () => {
+    const leaving = `console.error('12:00:00.000 ss-4 warn here'); process.disconnect();`;
+    const crashing = `console.error('no disk'); process.exitCode = 1; process.disconnect();`;
+    const { unit, lines } = await unitOf(leaving, 'ss-4');
+    const { unit: other, lives } = await unitOf(crashing, 'ss-5');
+    const life = ['12:00:00.000 ss-4 warn here', 'ss-4 has left; it is not started again by this demo'];
+    unit.start();
+    await until('it has left', () => lines.length >= 2);
+    const before = await lives();
+    other.start();
+    await until('another has been started again twice', async () => (await lives()) >= before + 3);
+    await other.stop();
+    assert.deepEqual(lines, life);
+    unit.start();
+    await until('its second life has ended too', () => lines.length >= 4);
+    assert.deepEqual(lines, [...life, ...life]);
+    await unit.stop();
+  });
+
   test('that cannot be started at all is told of, and can be stopped', async () => {
     const { unit, lines } = await unitOf('', 'ss-2');
     const { execPath } = process;

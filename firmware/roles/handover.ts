@@ -1,0 +1,63 @@
+/**
+ * Where a camera unit streams to, from one manager to the next.
+ *
+ * Invariants: at most one stream sends; the next one begins at the oldest sample that nobody has acknowledged, so what
+ * the manager before may not have kept is sent again, and readers drop what two servers have; acknowledgements count
+ * from whichever manager they come.
+ */
+import type { Clock } from '../base/clock.ts';
+import type { Outbox } from '../capture/outbox.ts';
+import type { UplinkLink } from '../capture/uplink.ts';
+import type { LinkId } from '../overlay/effects.ts';
+import { UnitStream } from './unit-stream.ts';
+
+/** Gives the link's media to the stream; undefined when the link is gone already. */
+export type UseLink = (link: LinkId, stream: UnitStream) => UplinkLink | undefined;
+
+export class Handover {
+  private readonly outboxes: ReadonlyMap<string, Outbox>;
+  private readonly clock: Clock;
+  private readonly use: UseLink;
+  private present: { readonly server: string; readonly stream: UnitStream } | undefined;
+
+  constructor(outboxes: ReadonlyMap<string, Outbox>, clock: Clock, use: UseLink) {
+    this.outboxes = outboxes;
+    this.clock = clock;
+    this.use = use;
+  }
+
+  /** A server manages the unit on this link from now on. */
+  managed(link: LinkId, server: string): void {
+    this.present?.stream.close();
+    const stream: UnitStream = new UnitStream(
+      { send: (kind, parts) => target?.send(kind, parts) ?? false },
+      this.outboxes,
+      this.clock,
+    );
+    const target = this.use(link, stream);
+    this.present = { server, stream };
+    stream.pump();
+  }
+
+  /** A server does not manage the unit any more; another one may do so already. */
+  unmanaged(server: string): void {
+    if (this.present?.server !== server) return;
+    this.present.stream.close();
+    this.present = undefined;
+  }
+
+  /** A new sample is in a camera's outbox. */
+  sampled(camera: string): void {
+    this.present?.stream.sampled(camera);
+  }
+
+  /** Sends what waits, as much as the link takes. */
+  pump(): void {
+    this.present?.stream.pump();
+  }
+
+  /** Sends everything that waits; see UnitStream. */
+  async flush(): Promise<void> {
+    await this.present?.stream.flush();
+  }
+}

@@ -1,0 +1,308 @@
+/**
+ * What must hold while nothing else is wrong: news spreads at once, nobody is buried alive, a death is repaired soon and
+ * told once. Calm means that the last fault other than a death is some time ago and that the live servers are one
+ * network. See invariants.ts.
+ */
+import type { Effect, OverlayEvent } from '../../firmware/overlay/effects.ts';
+import type { Rule, Say } from './invariants.ts';
+import type { SimUnit } from './sim-unit.ts';
+import { distances, neighborGraph } from './truth.ts';
+import type { SimWorld } from './world.ts';
+
+/** Looks once a second, for looking costs. */
+const lookMs = 1_000;
+
+/** Since when all is well; shared by the rules of this file. */
+export class Calm implements Rule {
+  readonly name = 'calm';
+  private readonly world: SimWorld;
+  private readonly disturbedAt: () => number;
+  private oneSince = Number.POSITIVE_INFINITY;
+  private lookedAt = Number.NEGATIVE_INFINITY;
+  /** when servers last started or ended */
+  changedAt = 0;
+  /** when servers ended, the latest last, and since when it had been calm then */
+  readonly deaths: { readonly at: number; readonly calmSince: number }[] = [];
+
+  constructor(world: SimWorld, disturbedAt: () => number) {
+    this.world = world;
+    this.disturbedAt = disturbedAt;
+  }
+
+  started(unit: SimUnit): void {
+    if (unit.role === 'server') this.changedAt = this.world.now;
+  }
+
+  ended(unit: SimUnit): void {
+    if (unit.role !== 'server') return;
+    this.deaths.push({ at: this.world.now, calmSince: this.since });
+    this.changedAt = this.world.now;
+  }
+
+  sample(): void {
+    if (this.world.now - this.lookedAt < lookMs) return;
+    this.lookedAt = this.world.now;
+    if (!this.isOne()) this.oneSince = Number.POSITIVE_INFINITY;
+    else if (this.oneSince === Number.POSITIVE_INFINITY) this.oneSince = this.world.now;
+  }
+
+  /** No fault but deaths since then. */
+  get faultlessSince(): number {
+    return this.world.paths.anyCut ? Number.POSITIVE_INFINITY : this.disturbedAt();
+  }
+
+  /** Also one network all the time, and nobody started or ended. */
+  get since(): number {
+    return Math.max(this.faultlessSince, this.oneSince, this.changedAt);
+  }
+
+  isOne(): boolean {
+    const live = new Set(this.world.liveServers.map(({ id }) => id));
+    const believed = neighborGraph(this.world);
+    const mutual = new Map(
+      [...believed].map(([id, neighbors]) => [
+        id,
+        neighbors.filter((one) => believed.get(one)?.includes(id) === true),
+      ]),
+    );
+    const first = this.world.liveServers[0];
+    return first !== undefined && distances(mutual, first.id).size === live.size;
+  }
+}
+
+interface News {
+  readonly at: number;
+  readonly holds: () => string | undefined;
+}
+
+const spreadMs = 4_000;
+
+/** What is written, and who manages a camera, is known everywhere a moment later. */
+export class NewsSpreads implements Rule {
+  readonly name = `news is everywhere within ${spreadMs} ms`;
+  private readonly world: SimWorld;
+  private readonly say: Say;
+  private readonly calm: Calm;
+  private news = new Map<string, News>();
+
+  constructor(world: SimWorld, say: Say, calm: Calm) {
+    this.world = world;
+    this.say = say;
+    this.calm = calm;
+  }
+
+  event(unit: SimUnit, event: OverlayEvent): void {
+    if (event.type !== 'write') return;
+    const { kind, id, value } = event;
+    this.tell(`write ${kind} ${id}`, () => {
+      for (const server of this.world.liveServers) {
+        const row = this.world
+          .serverNode(server.id)
+          .document()
+          .find((one) => one.kind === kind && one.id === id);
+        const same =
+          row !== undefined &&
+          (row.value === undefined ? value === undefined : value?.equals(row.value) === true);
+        if (!same)
+          return `${server.id} has ${row?.value?.toString() ?? 'nothing'} for ${id}; ${unit.id} wrote ${value?.toString() ?? 'a deletion'}`;
+      }
+      return undefined;
+    });
+  }
+
+  effects(unit: SimUnit, _event: OverlayEvent, effects: readonly Effect[]): void {
+    for (const effect of effects) {
+      if (effect.type === 'unmanaged') this.news.delete(`manager ${unit.id}`);
+      if (effect.type !== 'managed') continue;
+      const { server, epoch } = effect;
+      this.tell(`manager ${unit.id}`, () => this.managerKnown(unit, server, epoch));
+    }
+  }
+
+  private managerKnown(camera: SimUnit, manager: string, epoch: number): string | undefined {
+    if (camera.management?.epoch !== epoch || camera.life?.isPaused === true) return undefined;
+    for (const { id } of this.world.liveServers) {
+      const view = this.world
+        .serverNode(id)
+        .cameras()
+        .find((one) => one.unit === camera.id);
+      if (view?.manager === manager && view.epoch === epoch) continue;
+      return `${id} shows ${camera.id} with ${view?.manager ?? 'nobody'}, epoch ${view?.epoch}; it is with ${manager}, epoch ${epoch}`;
+    }
+    return undefined;
+  }
+
+  private tell(key: string, holds: () => string | undefined): void {
+    // The latest of its kind counts.
+    this.news.delete(key);
+    this.news.set(key, { at: this.world.now, holds });
+  }
+
+  sample(): void {
+    for (const [key, { at, holds }] of this.news) {
+      if (this.world.now - at < spreadMs) return;
+      this.news.delete(key);
+      const problem = this.calm.since < at ? holds() : undefined;
+      if (problem !== undefined) this.say(this.name, problem);
+    }
+  }
+}
+
+const settlingMs = 20_000;
+/** Who resumes answers at once; this is time enough for it to be heard. */
+const hearableMsMin = 500;
+
+/** Who can be heard is not buried: pauses end in refutation, and a dead link is not a dead server. */
+export class NobodyIsBuriedAlive implements Rule {
+  readonly name = 'a server that can be heard is not buried';
+  private readonly world: SimWorld;
+  private readonly say: Say;
+  private readonly faultlessSince: () => number;
+  private readonly seen = new Set<string>();
+  /** how long the network needs once faults are over: longer after a cut */
+  private cutMs = 0;
+  /** since when a unit runs and gets its events */
+  private readonly runningSince = new Map<SimUnit, number>();
+
+  constructor(world: SimWorld, say: Say, faultlessSince: () => number) {
+    this.world = world;
+    this.say = say;
+    this.faultlessSince = faultlessSince;
+  }
+
+  started(unit: SimUnit): void {
+    this.runningSince.set(unit, this.world.now);
+  }
+
+  sample(): void {
+    if (this.world.paths.anyCut) this.cutMs = settlingMs;
+    for (const unit of this.world.servers) {
+      if (unit.life?.isPaused === true) this.runningSince.set(unit, this.world.now);
+    }
+  }
+
+  effects(unit: SimUnit, _event: OverlayEvent, effects: readonly Effect[]): void {
+    for (const effect of effects) {
+      if (effect.type !== 'send' || effect.packet.name !== 'ss-exchange') continue;
+      for (const { origin, incarnation, version, standing } of effect.packet.body.rows) {
+        if (standing !== 'dead') continue;
+        const key = `${origin} ${incarnation} ${version}`;
+        if (this.seen.has(key)) continue;
+        this.seen.add(key);
+        this.buried(unit, this.world.unit(origin));
+      }
+    }
+  }
+
+  private buried(by: SimUnit, dead: SimUnit): void {
+    if (!dead.isAlive || by === dead) return;
+    const hearableMs = this.world.now - (this.runningSince.get(dead) ?? 0);
+    const watchingMs = this.world.now - (this.runningSince.get(by) ?? 0);
+    // TCP needs up to as long again as a cut lasted until bytes flow, and a death takes a while to be decided.
+    const calmMs = this.world.now - this.faultlessSince();
+    if (hearableMs < hearableMsMin || watchingMs < 8_000 || calmMs < hearableMsMin || calmMs < this.cutMs)
+      return;
+    this.say(
+      this.name,
+      `${by.id} buries ${dead.id}, which has been running for ${Math.round(hearableMs)} ms`,
+    );
+  }
+}
+
+/** Former neighbors agree who tells the cameras of the dead: one of them, or two that see it differently. */
+export class RejoinIsToldOnce implements Rule {
+  readonly name = 'at most two servers tell a camera to rejoin';
+  private readonly say: Say;
+  private readonly calm: Calm;
+  private readonly tellers = new Map<string, Set<string>>();
+
+  constructor(say: Say, calm: Calm) {
+    this.say = say;
+    this.calm = calm;
+  }
+
+  event(unit: SimUnit, event: OverlayEvent): void {
+    if (event.type !== 'packet' || event.packet.name !== 'cam-rejoin' || unit.role !== 'camera') return;
+    const { header, body } = event.packet;
+    const [last, before] = [this.calm.deaths.at(-1), this.calm.deaths.at(-2)];
+    if (last === undefined || header.sender === body.server) return;
+    if (this.calm.faultlessSince > last.at - 10_000) return;
+    // Of several that die together, each survivor knows a part.
+    if (before !== undefined && last.at - before.at < 10_000) return;
+    const key = `${body.server} ${unit.id} ${body.epoch}`;
+    const tellers = this.tellers.get(key) ?? new Set();
+    this.tellers.set(key, tellers.add(header.sender));
+    if (tellers.size > 2)
+      this.say(this.name, `${[...tellers].join(', ')} tell ${unit.id} that ${body.server} is dead`);
+  }
+}
+
+/** One or two deaths are repaired soon: detection, a round of reconnections, and dials that hang. */
+export class DeathsAreRepaired implements Rule {
+  readonly name = 'one or two deaths are repaired soon';
+  private readonly world: SimWorld;
+  private readonly say: Say;
+  private readonly calm: Calm;
+  private lookedAt = 0;
+
+  constructor(world: SimWorld, say: Say, calm: Calm) {
+    this.world = world;
+    this.say = say;
+    this.calm = calm;
+  }
+
+  sample(): void {
+    const { world, calm } = this;
+    const death = calm.deaths.at(-1)?.at;
+    if (death === undefined || world.now - this.lookedAt < lookMs) return;
+    this.lookedAt = world.now;
+    const lately = calm.deaths.filter(({ at }) => world.now - at < 40_000);
+    // It was one network when it happened, and nothing else has happened since.
+    const wasOne = lately[0] !== undefined && lately[0].calmSince < lately[0].at - lookMs;
+    const applies = wasOne && lately.length <= 2 && calm.faultlessSince < death && calm.changedAt === death;
+    if (!applies || calm.isOne()) return;
+    const { suspectMs, buryMs, replyMs } = world.profile;
+    const boundMs = 2 * (suspectMs + buryMs) + 5_000 + 4 * replyMs;
+    if (world.now - death > boundMs) {
+      this.say(this.name, `${Math.round(world.now - death)} ms after a death the rest is in parts`);
+    }
+  }
+}
+
+/** A death is noticed by its silence, long before TCP gives up. */
+export class DeathsAreNoticed implements Rule {
+  readonly name = 'a dead server is noticed in time';
+  private readonly world: SimWorld;
+  private readonly say: Say;
+  private readonly calm: Calm;
+  private open: { readonly unit: SimUnit; readonly life: number; readonly at: number }[] = [];
+
+  constructor(world: SimWorld, say: Say, calm: Calm) {
+    this.world = world;
+    this.say = say;
+    this.calm = calm;
+  }
+
+  ended(unit: SimUnit): void {
+    if (unit.role === 'server') this.open.push({ unit, life: unit.starts, at: this.world.now });
+  }
+
+  sample(): void {
+    const { world, calm } = this;
+    const { suspectMs, buryMs } = world.profile;
+    // A server that doubts its own health takes its time.
+    const boundMs = 3 * (suspectMs + buryMs);
+    const first = this.open[0];
+    if (first === undefined || world.now - first.at <= boundMs) return;
+    this.open.shift();
+    const alone = calm.deaths.filter(({ at }) => Math.abs(at - first.at) < 20_000).length === 1;
+    if (!alone || first.unit.starts !== first.life || calm.faultlessSince > first.at - 10_000) return;
+    for (const { id } of world.liveServers) {
+      if (!world.serverNode(id).inspect().neighbors.includes(first.unit.id)) continue;
+      this.say(
+        this.name,
+        `${id} has ${first.unit.id} as a neighbor ${Math.round(world.now - first.at)} ms after its death`,
+      );
+    }
+  }
+}

@@ -13,6 +13,7 @@ import { hashOf, isDead, isNewer, rowBytes } from './origin-table.ts';
 import {
   type Card,
   type DocumentRow,
+  linksPerServerMax,
   type OriginRow,
   type PacketBody,
   toldNeighborsMax,
@@ -131,13 +132,16 @@ export class Exchange {
 
   private card(): Card {
     const { neighbors, options, joinTime, clock } = this.context;
+    const toldMax = Math.floor(toldNeighborsMax / Math.max(1, neighbors.size));
     return {
       version: this.cardVersion,
       link: options.reachableAt,
       joinTime: joinTime ?? clock.now(),
       load: this.hooks.load(),
       neighbors: neighbors.all().map(({ server, incarnation, address, joinTime: joined, costUs, card }) => {
-        const told = (card?.neighbors ?? []).slice(0, toldNeighborsMax).map((one) => one.server);
+        const told = (card?.neighbors ?? [])
+          .slice(0, Math.min(toldMax, linksPerServerMax))
+          .map((one) => one.server);
         return { server, incarnation, link: address, joinTime: joined, costUs, neighbors: told };
       }),
     };

@@ -38,8 +38,8 @@ export const digestBytes = 16;
 export const camerasPerUnitMax = 8;
 /** Most camera units one server may list. */
 export const unitsPerServerMax = 256;
-/** Most neighbors of a neighbor that a card tells of. */
-export const toldNeighborsMax = 16;
+/** Most neighbors of its neighbors that a card tells of, altogether: it must fit a frame. */
+export const toldNeighborsMax = 1_024;
 /** Most links one server may have, repair allowance included. */
 export const linksPerServerMax = 64;
 /** Most entries of each kind in one ss-exchange. */
@@ -122,7 +122,7 @@ const cardNeighbor = struct({
   link: address,
   joinTime: hlc,
   costUs: u32,
-  neighbors: list(id, toldNeighborsMax),
+  neighbors: list(id, linksPerServerMax),
 });
 export type CardNeighbor = ValueOf<typeof cardNeighbor>;
 

@@ -118,8 +118,9 @@ describeOnNetwork('routed anycast', ['bird', 'birdc'], () => {
     console.log(`all cameras managed elsewhere ${movedMs} ms after a silent cut`);
     assert(movedMs < 6_000, `${movedMs} ms`);
     await field.untilWhole('without ss-1', left, cameras, 20_000);
-    const { id, count } = await busiest(left);
-    assert(id === 'ss-2' && count >= mostCameras, `${id} has ${count} of ${cameras.length}`);
+    // The next entry passes the joins on to its neighbors, so that either may be the earliest to answer.
+    const managers = new Set((await managersOf(left)).values());
+    assert.ok(!managers.has('ss-1'), `managers are ${[...managers].join(', ')}`);
   });
 
   test('the server that was cut off comes back, and the two networks become one', async () => {

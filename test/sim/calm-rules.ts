@@ -148,9 +148,11 @@ export class NewsSpreads implements Rule {
   }
 }
 
-const settlingMs = 20_000;
+const afterCutMs = 20_000;
 /** Who resumes answers at once; this is time enough for it to be heard. */
 const hearableMsMin = 500;
+/** A server that has just started may be buried for its former life, or not know much yet. */
+const settledMs = 8_000;
 
 /** Who can be heard is not buried: pauses end in refutation, and a dead link is not a dead server. */
 export class NobodyIsBuriedAlive implements Rule {
@@ -159,10 +161,9 @@ export class NobodyIsBuriedAlive implements Rule {
   private readonly say: Say;
   private readonly faultlessSince: () => number;
   private readonly seen = new Set<string>();
-  /** how long the network needs once faults are over: longer after a cut */
-  private cutMs = 0;
-  /** since when a unit runs and gets its events */
-  private readonly runningSince = new Map<SimUnit, number>();
+  private wasCut = false;
+  private readonly startedAt = new Map<SimUnit, number>();
+  private readonly pausedAt = new Map<SimUnit, number>();
 
   constructor(world: SimWorld, say: Say, faultlessSince: () => number) {
     this.world = world;
@@ -171,13 +172,13 @@ export class NobodyIsBuriedAlive implements Rule {
   }
 
   started(unit: SimUnit): void {
-    this.runningSince.set(unit, this.world.now);
+    this.startedAt.set(unit, this.world.now);
   }
 
   sample(): void {
-    if (this.world.paths.anyCut) this.cutMs = settlingMs;
+    if (this.world.paths.anyCut) this.wasCut = true;
     for (const unit of this.world.servers) {
-      if (unit.life?.isPaused === true) this.runningSince.set(unit, this.world.now);
+      if (unit.life?.isPaused === true) this.pausedAt.set(unit, this.world.now);
     }
   }
 
@@ -196,15 +197,17 @@ export class NobodyIsBuriedAlive implements Rule {
 
   private buried(by: SimUnit, dead: SimUnit): void {
     if (!dead.isAlive || by === dead) return;
-    const hearableMs = this.world.now - (this.runningSince.get(dead) ?? 0);
-    const watchingMs = this.world.now - (this.runningSince.get(by) ?? 0);
-    // TCP needs up to as long again as a cut lasted until bytes flow, and a death takes a while to be decided.
-    const calmMs = this.world.now - this.faultlessSince();
-    if (hearableMs < hearableMsMin || watchingMs < 8_000 || calmMs < hearableMsMin || calmMs < this.cutMs)
-      return;
+    const { now } = this.world;
+    const since = (times: Map<SimUnit, number>, unit: SimUnit): number => now - (times.get(unit) ?? 0);
+    const hearableMs = since(this.pausedAt, dead);
+    if (hearableMs < hearableMsMin || since(this.startedAt, dead) < settledMs) return;
+    if (since(this.pausedAt, by) < settledMs || since(this.startedAt, by) < settledMs) return;
+    // After a cut TCP needs up to as long again as the cut has lasted until bytes flow.
+    const calmMs = now - this.faultlessSince();
+    if (calmMs < (this.wasCut ? afterCutMs : hearableMsMin)) return;
     this.say(
       this.name,
-      `${by.id} buries ${dead.id}, which has been running for ${Math.round(hearableMs)} ms`,
+      `${by.id} buries ${dead.id}, which could be heard for ${Math.round(Math.min(hearableMs, calmMs))} ms`,
     );
   }
 }

@@ -20,7 +20,7 @@ export interface CameraOptions {
 }
 
 export const serverDefaults = { camerasMax: 32, kbpsMax: 600_000, degree: degreeDefault } as const;
-export const cameraDefaults = { kbps: 2_000, outboxMs: 60_000 } as const;
+const cameraDefaults = { kbps: 2_000, outboxMs: 60_000 } as const;
 
 export function makeServerNode(birth: Birth, profile: Profile, options: ServerOptions): ServerNode {
   const { unit, link, incarnation, memory, random, utcUs, clockTrusted } = birth;

@@ -28,7 +28,7 @@ export function keyOf(seed: number, ...parts: readonly (string | number)[]): num
 }
 
 /** 32 random bits: the `number`-th draw of a key. */
-export function drawBits(key: number, number: number): number {
+function drawBits(key: number, number: number): number {
   return scramble(scramble(number ^ 0x6b43a9b5) + key);
 }
 

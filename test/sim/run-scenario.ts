@@ -46,6 +46,8 @@ export interface Outcome {
 }
 
 const sampleMs = 250;
+/** So many events between two samples are a flood; 40 servers that start at once have a tenth of it. */
+const floodEvents = 1_000_000;
 /** After the last check of the tables nothing may change them again for so long. */
 const settledMs = 1_500;
 
@@ -54,7 +56,7 @@ const settledMs = 1_500;
  * two parts that do not know each other, the retry of dead peers, two digests, and the death of who is still believed
  * alive. Mostly it takes a few seconds.
  */
-export function convergenceLimitMs(scenario: Scenario): number {
+function convergenceLimitMs(scenario: Scenario): number {
   const { suspectMs, buryMs, leaseMs, replyMs } = profiles[scenario.profile];
   return (
     1.25 * (joinBackoffMs.max + deadRetryMs) +
@@ -98,6 +100,7 @@ class Run {
       record,
     });
     const { world } = this;
+    world.eventsPerRunMax = floodEvents;
     const say = (rule: string, detail: string): void => {
       this.violation ??= { rule, detail, at: world.now };
     };

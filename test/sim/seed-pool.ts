@@ -24,7 +24,7 @@ interface Chunk {
 
 const chunkSeeds = 10;
 
-export function runSeed(seed: number): SeedResult {
+function runSeed(seed: number): SeedResult {
   const before = process.cpuUsage();
   const outcome = runScenario(generateScenario(seed));
   const { user, system } = process.cpuUsage(before);

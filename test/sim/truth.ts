@@ -92,7 +92,9 @@ function oneNetwork(world: SimWorld, graph: Graph): string | undefined {
 
 /** Each live camera has one live manager, if there is room for all. */
 function camerasManaged(world: SimWorld): string | undefined {
-  const room = world.liveServers.reduce((sum, { camerasMax }) => sum + camerasMax, 0);
+  // Old firmware does not hear of a join that another server has to relay: it may not get to know who needs its room.
+  const modern = world.liveServers.filter(({ skipsFrom }) => skipsFrom === undefined);
+  const room = modern.reduce((sum, { camerasMax }) => sum + camerasMax, 0);
   const managed = new Set<string>();
   for (const camera of world.liveCameras) {
     const manager = world.cameraNode(camera.id).manager();

@@ -61,6 +61,8 @@ export class SimWorld {
   private readonly units = new Map<string, SimUnit>();
   private serverList: SimUnit[] = [];
   private cameraList: SimUnit[] = [];
+  /** a guard against floods that would take for ever */
+  eventsPerRunMax = Number.POSITIVE_INFINITY;
   private readonly timeline: Timeline & { now: number; heap: EventHeap };
   private readonly record: boolean;
   private readonly outside: Outside;
@@ -192,9 +194,11 @@ export class SimWorld {
     const { timeline } = this;
     const until = timeline.now + ms;
     let atOnce = 0;
+    let events = 0;
     for (let next = timeline.heap.take(until); next !== undefined; next = timeline.heap.take(until)) {
       atOnce = next.at > timeline.now ? 0 : atOnce + 1;
       assert(atOnce < eventsAtOnceMax, `${eventsAtOnceMax} events and time stands still`);
+      assert(++events < this.eventsPerRunMax, `${events} events in ${ms} ms: a flood`);
       timeline.now = next.at;
       next.task?.();
     }

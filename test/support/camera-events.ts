@@ -5,7 +5,7 @@ import type { Effect, OverlayEvent } from '../../firmware/overlay/effects.ts';
 import type { Packet, PacketBody, PacketHeader, PacketName } from '../../firmware/overlay/packets.ts';
 import { headerOf, lan, named, noMemory, packetOf, SteadyRandom } from './server-events.ts';
 
-export function cameraOptions(options: Partial<CameraNodeOptions> = {}): CameraNodeOptions {
+function cameraOptions(options: Partial<CameraNodeOptions> = {}): CameraNodeOptions {
   return {
     site: 'home',
     unit: 'cam-1',

@@ -106,7 +106,7 @@ export function cardNeighborOf(server: string, fields: Partial<CardNeighbor> = {
   };
 }
 
-export function contextOptions(options: Partial<ServerNodeOptions> = {}): ServerNodeOptions {
+function contextOptions(options: Partial<ServerNodeOptions> = {}): ServerNodeOptions {
   return {
     site: 'home',
     unit: 'ss-1',

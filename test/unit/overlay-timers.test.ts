@@ -132,6 +132,16 @@ test('thousands of alarms that are set, moved and cleared all run at their time,
   }
 });
 
+test('an alarm that is moved all the time, as a lease is, leaves the others where they are', () => {
+  const ran: string[] = [];
+  const all = new Timers();
+  for (const name of ['a', 'b']) all.set(name, 5_000, () => ran.push(name));
+  for (let now = 0; now < 2_000; now++) all.set('lease', now + 1_500, () => ran.push('lease'));
+  assert.deepEqual([all.wakeAt(), all.names()], [3_499, ['a', 'b', 'lease']]);
+  all.run(5_000);
+  assert.deepEqual(ran, ['lease', 'a', 'b']);
+});
+
 describe('a request', () => {
   function requests(): {
     timers: Timers;

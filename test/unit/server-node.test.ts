@@ -227,7 +227,10 @@ describe('two networks that meet', () => {
     const effects = server.packet(2, 'ss-2', 'ss-echo', echoOf({}), { network: home });
     assert.match(storiesIn(effects).join(), /joins the network of ss-0/);
     const told = sent(server.run(200), 'ss-exchange', 3);
-    assert(told.length > 0 && told.every(({ header }) => header.network?.founder === 'ss-0'));
+    assert.deepEqual(
+      told.map(({ header }) => header.network?.founder),
+      ['ss-0'],
+    );
   });
 
   test('do not hear of it from a mere contact', () => {

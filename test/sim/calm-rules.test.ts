@@ -10,6 +10,7 @@ import {
   NewsSpreads,
   NobodyIsBuriedAlive,
   RejoinIsToldOnce,
+  SuspicionsAreRefuted,
 } from './calm-rules.ts';
 import type { Rule } from './invariants.ts';
 import { SimWorld } from './world.ts';
@@ -155,4 +156,27 @@ test('a neighbor that keeps a dead server is told, one that drops it is not', ()
   Object.defineProperty(node, 'inspect', { value: () => inside });
   broken.watch(30_000, other);
   assert.match(broken.said.join(), /ss3 has ss2 as a neighbor/);
+});
+
+test('a suspicion that outlives the silence is told', () => {
+  const { world, said, say, watch } = stage();
+  const rule = new SuspicionsAreRefuted(world, say, () => 0);
+  const pause = (): void => {
+    world.pause('ss2');
+    watch(2_000, rule);
+    world.resume('ss2');
+    watch(3_000, rule);
+  };
+  pause();
+  assert.deepEqual(said, []);
+  const other = world.serverNode('ss2').inspect().neighbors[0];
+  assert.ok(other);
+  const node = world.serverNode(other);
+  const tables = node.tables();
+  const oneHop = tables.neighbor.oneHop.map((row) => ({ ...row, suspected: row.server === 'ss2' }));
+  Object.defineProperty(node, 'tables', {
+    value: () => ({ ...tables, neighbor: { ...tables.neighbor, oneHop } }),
+  });
+  pause();
+  assert.match(said.join(), /suspects ss2/);
 });

@@ -212,6 +212,46 @@ export class NobodyIsBuriedAlive implements Rule {
   }
 }
 
+/** Who was only paused and is heard again is not suspected any more. */
+export class SuspicionsAreRefuted implements Rule {
+  readonly name = 'a suspicion ends when the suspect is heard';
+  private readonly world: SimWorld;
+  private readonly say: Say;
+  private readonly faultlessSince: () => number;
+  private readonly pausedAt = new Map<SimUnit, number>();
+
+  constructor(world: SimWorld, say: Say, faultlessSince: () => number) {
+    this.world = world;
+    this.say = say;
+    this.faultlessSince = faultlessSince;
+  }
+
+  sample(): void {
+    for (const unit of this.world.servers) {
+      if (unit.life?.isPaused === true) this.pausedAt.set(unit, this.world.now);
+    }
+    for (const [unit, pausedAt] of this.pausedAt) {
+      const agoMs = this.world.now - pausedAt;
+      if (agoMs < 1_000) continue;
+      this.pausedAt.delete(unit);
+      // The pause was the last fault, and its end is the last change.
+      if (unit.isAlive && this.faultlessSince() <= pausedAt + 500) this.look(unit, agoMs);
+    }
+  }
+
+  private look(unit: SimUnit, agoMs: number): void {
+    for (const other of this.world.liveServers) {
+      const paused = this.world.now - (this.pausedAt.get(other) ?? Number.NEGATIVE_INFINITY);
+      if (other === unit || paused < 10_000) continue;
+      const node = this.world.serverNode(other.id);
+      if (!node.inspect().neighbors.includes(unit.id)) continue;
+      const row = node.tables().neighbor.oneHop.find(({ server }) => server === unit.id);
+      if (row?.suspected !== true) continue;
+      this.say(this.name, `${other.id} suspects ${unit.id}, which has been back for ${Math.round(agoMs)} ms`);
+    }
+  }
+}
+
 /** Former neighbors agree who tells the cameras of the dead: one of them, or two that see it differently. */
 export class RejoinIsToldOnce implements Rule {
   readonly name = 'at most two servers tell a camera to rejoin';
@@ -229,7 +269,7 @@ export class RejoinIsToldOnce implements Rule {
     const { header, body } = event.packet;
     const [last, before] = [this.calm.deaths.at(-1), this.calm.deaths.at(-2)];
     if (last === undefined || header.sender === body.server) return;
-    if (this.calm.faultlessSince > last.at - 10_000) return;
+    if (this.calm.faultlessSince > last.at - 3_000) return;
     // Of several that die together, each survivor knows a part.
     if (before !== undefined && last.at - before.at < 10_000) return;
     const key = `${body.server} ${unit.id} ${body.epoch}`;
@@ -265,7 +305,9 @@ export class DeathsAreRepaired implements Rule {
     const applies = wasOne && lately.length <= 2 && calm.faultlessSince < death && calm.changedAt === death;
     if (!applies || calm.isOne()) return;
     const { suspectMs, buryMs, replyMs } = world.profile;
-    const boundMs = 2 * (suspectMs + buryMs) + 5_000 + 4 * replyMs;
+    // Of two that die together, each survivor may first dial the other one, and that hangs.
+    const boundMs =
+      lately.length === 1 ? suspectMs + buryMs + 5 * replyMs : 2 * (suspectMs + buryMs) + 5_000 + 4 * replyMs;
     if (world.now - death > boundMs) {
       this.say(this.name, `${Math.round(world.now - death)} ms after a death the rest is in parts`);
     }

@@ -8,11 +8,12 @@ import type { Rule, Say } from './invariants.ts';
 import type { SimUnit } from './sim-unit.ts';
 import type { SimWorld } from './world.ts';
 
-/** A camera is the linearisation point of its own management. */
+/** A camera is the linearisation point of its own management; its disk knows an epoch before anybody else. */
 export class EpochsRise implements Rule {
   readonly name = 'epochs never fall';
   private readonly say: Say;
   private readonly highest = new Map<SimUnit, number>();
+  private readonly onDisk = new Map<SimUnit, number>();
 
   constructor(say: Say) {
     this.say = say;
@@ -20,14 +21,27 @@ export class EpochsRise implements Rule {
 
   effects(unit: SimUnit, _event: OverlayEvent, effects: readonly Effect[]): void {
     for (const effect of effects) {
-      if (effect.type !== 'managed') continue;
-      const before = this.highest.get(unit) ?? 0;
-      // A camera that has lost its disk begins again; its managers lead it up.
-      if (effect.epoch <= before && !unit.disk.hasLied) {
-        this.say(this.name, `${unit.id} is managed with epoch ${effect.epoch} after ${before}`);
+      if (effect.type === 'persist')
+        this.onDisk.set(unit, effect.state['epoch'] ?? this.onDisk.get(unit) ?? 0);
+      else if (effect.type === 'managed') this.managed(unit, effect.epoch);
+      else if (effect.type === 'send' && unit.role === 'camera' && effect.packet.name === 'cam-connection') {
+        this.accepts(unit, effect.packet.body.epoch);
       }
-      this.highest.set(unit, Math.max(before, effect.epoch));
     }
+  }
+
+  private accepts(unit: SimUnit, epoch: number): void {
+    const known = this.onDisk.get(unit) ?? 0;
+    if (epoch > known) this.say(this.name, `${unit.id} accepts with epoch ${epoch}, its disk knows ${known}`);
+  }
+
+  private managed(unit: SimUnit, epoch: number): void {
+    const before = this.highest.get(unit) ?? 0;
+    // A camera that has lost its disk begins again; its managers lead it up.
+    if (epoch <= before && !unit.disk.hasLied) {
+      this.say(this.name, `${unit.id} is managed with epoch ${epoch} after ${before}`);
+    }
+    this.highest.set(unit, Math.max(before, epoch));
   }
 }
 

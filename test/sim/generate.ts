@@ -19,6 +19,8 @@ interface Draft {
   readonly cameras: CameraPlan[];
   readonly faults: Fault[];
   endpoints: readonly EndpointKind[];
+  /** all must not heal before */
+  healMsMin: number;
   /** trouble happens between these */
   readonly fromMs: number;
   readonly untilMs: number;
@@ -114,6 +116,25 @@ const themes: Readonly<Record<string, (draft: Draft) => void>> = {
   'the hub dies': (draft) => crash(draft, { pick: 'hub' }, 0.3),
   'a mass dies': (draft) => crash(draft, { percent: draft.stream.pick([10, 50, 90]) }, 0.3),
   partition: (draft) => partition(draft, false),
+  'an adjacent pair dies in a part'(draft) {
+    partition(draft, false);
+    const cut = draft.faults.at(-1)?.at ?? 0;
+    const { stream } = draft;
+    const pair = { pick: stream.pick(['pair', 'chain'] as const) };
+    const at = cut + stream.whole(1, 3_000);
+    draft.faults.push({ at, kind: 'crash', units: pair, machine: 'off', lostShare: 0 });
+  },
+  'two die in a part that is cut off for long'(draft) {
+    const { stream, servers, cameras } = draft;
+    for (let place = servers.length; place < 7; place++) servers.push({ id: name('s', place), startMs: 0 });
+    const part = stream.some(servers, 5).map(({ id }) => id);
+    const rest = servers.map(({ id }) => id).filter((id) => !part.includes(id));
+    const groups = [[...part, ...cameras.map(({ id }) => id)], rest];
+    const at = when(draft) + 5_000;
+    draft.faults.push({ at, kind: 'partition', groups, forMs: 30_000 });
+    draft.faults.push({ at: at + 500, kind: 'crash', units: part.slice(0, 2), machine: 'off', lostShare: 0 });
+    draft.healMsMin = at + 30_000;
+  },
   bridge: (draft) => partition(draft, true),
   'one-way cut'(draft) {
     const pairs = Array.from(
@@ -205,10 +226,10 @@ const themes: Readonly<Record<string, (draft: Draft) => void>> = {
       draft.faults.push({ at: when(draft), ...fault });
       draft.faults.push({ at: when(draft), kind: 'forge', unit: anyone(draft) });
     }
-    // The best time for old joins is when their sender has just started again.
+    // The best time for old joins is when their senders, and who has heard them, have just started again.
     const at = when(draft, 2_000);
     const restarted: Restart = { afterMs: 1_000, disk: 'kept' };
-    const units = [anyone(draft)];
+    const units = [...draft.servers, ...draft.cameras].map(({ id }) => id).filter(() => stream.chance(0.5));
     draft.faults.push({ at, kind: 'crash', units, machine: 'on', lostShare: 0, restart: restarted });
     for (const late of [1, 10, 100]) {
       draft.faults.push({ at: at + 1_000 + late, kind: 'replay', count: 250, forgotten: true });
@@ -301,7 +322,7 @@ export function generateScenario(seed: number): Scenario {
   const fromMs = stream.pick([0, 1_000, coldMs + 4_000, coldMs + 4_000]);
   const untilMs = fromMs + stream.whole(2_000, 12_000);
   const endpoints = stream.pick(endpointChoices);
-  const draft: Draft = { stream, servers, cameras, faults: [], endpoints, fromMs, untilMs };
+  const draft: Draft = { stream, servers, cameras, faults: [], endpoints, healMsMin: 0, fromMs, untilMs };
   const names = Object.keys(themes);
   for (let count = stream.pick([1, 1, 2, 3]); count > 0; count--) themes[stream.pick(names)]?.(draft);
   const target = stream.pick([1, 2, 3, 3, 3]);
@@ -315,6 +336,6 @@ export function generateScenario(seed: number): Scenario {
     servers: draft.servers,
     cameras: draft.cameras,
     faults: draft.faults.sort((a, b) => a.at - b.at),
-    healMs: Math.max(untilMs, coldMs) + 500,
+    healMs: Math.max(untilMs, coldMs, draft.healMsMin) + 500,
   };
 }

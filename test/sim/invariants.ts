@@ -276,13 +276,16 @@ export class ReconfigurationIsRare implements Rule {
       if (effect.type !== 'send' || effect.packet.name !== 'ss-reconfiguration') continue;
       const incident = effect.packet.body.incident.toString('hex');
       const last = this.last.get(unit);
-      if (last !== undefined && last.incident !== incident && now - last.at < reconfigurationMs) {
+      // It goes to all neighbors in one step, and then no more.
+      if (last !== undefined && now > last.at && now - last.at < reconfigurationMs) {
+        const { dead } = effect.packet.body;
+        const agoMs = Math.round(now - last.at);
         this.say(
           this.name,
-          `${unit.id} reconfigures ${effect.packet.body.dead.join(', ')} ${Math.round(now - last.at)} ms after another`,
+          `${unit.id} reconfigures ${dead.join(', ')} ${agoMs} ms after ${last.incident === incident ? 'it did' : 'another'}`,
         );
       }
-      if (last?.incident !== incident) this.last.set(unit, { incident, at: now });
+      this.last.set(unit, { incident, at: now });
     }
   }
 }

@@ -47,7 +47,7 @@ function copyProgram(root: string): string {
 }
 
 /** Runs seeds in the copy until one fails; undefined when none did. */
-function hunt(folder: string, { first, budget, jobs }: MutantRunOptions): string | undefined {
+function hunt(folder: string, first: number, budget: number, jobs: number): string | undefined {
   const seeds = ['--seeds', String(budget), '--first', String(first), '--jobs', String(jobs)];
   const argv = ['--import', 'tsx', 'scripts/sim.ts', ...seeds, '--stop', '--whole'];
   const child = spawnSync(process.execPath, argv, { cwd: folder, encoding: 'utf8', maxBuffer: 1 << 26 });
@@ -63,7 +63,8 @@ export function runMutants(options: MutantRunOptions): { killed: number; survive
   const folder = copyProgram(options.root);
   let killed = 0;
   try {
-    const sound = hunt(folder, options);
+    const { first, budget, jobs } = options;
+    const sound = hunt(folder, first, budget, jobs);
     if (sound !== undefined) throw new Error(`without a planted bug ${sound}`);
     for (const mutant of chosen) {
       const sources = new Map<string, string>();
@@ -73,7 +74,8 @@ export function runMutants(options: MutantRunOptions): { killed: number; survive
         if (!sources.has(file)) sources.set(file, source);
         writeFileSync(file, plant(edit, source));
       }
-      const found = hunt(folder, options);
+      // Where it was found the last time it is mostly found again, at once.
+      const found = hunt(folder, mutant.seed, 1, 1) ?? hunt(folder, first, budget, jobs);
       for (const [file, source] of sources) writeFileSync(file, source);
       if (found !== undefined) killed++;
       console.log(

@@ -109,6 +109,11 @@ export const mutants: readonly Mutant[] = [
     name: 'a suspicion is never refuted',
     edits: [
       { file: 'overlay/liveness.ts', find: "this.refute(neighbor, 'heard again');", replace: 'return;' },
+      {
+        file: 'overlay/liveness.ts',
+        find: 'if (context.links.get(link)?.neighbor !== false) return;',
+        replace: 'if (context.links.get(link) !== undefined || link > 0) return;',
+      },
     ],
   },
   {
@@ -286,21 +291,6 @@ export const mutants: readonly Mutant[] = [
         file: 'overlay/pruning.ts',
         find: 'return card.neighbors.some(',
         replace: 'return card.neighbors.length > 0 || card.neighbors.some(',
-      },
-    ],
-  },
-  {
-    name: 'former neighbors do not reconnect',
-    edits: [
-      {
-        file: 'overlay/recovery.ts',
-        find: 'for (const { server, link } of context.pick(former, half)) this.reconnect(repair, server, link);',
-        replace: '',
-      },
-      {
-        file: 'overlay/recovery.ts',
-        find: '    if (repair.ended) return;\n    const',
-        replace: '    if (repair.since > 0) return;\n    const',
       },
     ],
   },

@@ -180,6 +180,9 @@ test('a second reconfiguration within 60 s is told, the same one to several neig
   world.run(59_000);
   rule.effects(units.a, tick, incident(3));
   assert.equal(said.length, 1);
+  world.run(10);
+  rule.effects(units.a, tick, incident(3));
+  assert.equal(said.length, 2, 'the same one again');
 });
 
 test('a query without an answer is told', () => {
@@ -215,6 +218,17 @@ test('an epoch that does not rise is told, unless the disk was lost', () => {
   assert.equal(said.length, 1);
   units.cam.disk.wipe();
   rule.effects(units.cam, tick, managed(1));
+  assert.equal(said.length, 1);
+});
+
+test('an epoch that is accepted before the disk knows it is told', () => {
+  const rule = new EpochsRise(say);
+  const body = { stage: 'accept' as const, epoch: 3, leaseMs: 0, utcUs: 0, herd: 0, known: [] };
+  const accept = send(packet(units.cam, 'cam-connection', body));
+  rule.effects(units.cam, tick, [{ type: 'persist', state: { epoch: 3 } }, ...accept]);
+  assert.deepEqual(said, []);
+  const late = send(packet(units.cam, 'cam-connection', { ...body, epoch: 4 }));
+  rule.effects(units.cam, tick, [...late, { type: 'persist', state: { epoch: 4 } }]);
   assert.equal(said.length, 1);
 });
 

@@ -19,6 +19,7 @@ import {
   NewsSpreads,
   NobodyIsBuriedAlive,
   RejoinIsToldOnce,
+  SuspicionsAreRefuted,
 } from './calm-rules.ts';
 import { EpochsRise, GapsAreShort, OffersAnswerOwnJoins, OneManagerPerEpoch } from './camera-rules.ts';
 import { LinkEnds, QueriesAreAnswered, type Rule, serverRules } from './invariants.ts';
@@ -113,6 +114,9 @@ class Run {
       calm,
       new NewsSpreads(world, say, calm),
       new NobodyIsBuriedAlive(world, say, () => this.trouble.disturbedAt),
+      ...(onlyProgramsFail(scenario)
+        ? [new SuspicionsAreRefuted(world, say, () => this.trouble.disturbedAt)]
+        : []),
       new RejoinIsToldOnce(say, calm),
       new DeathsAreRepaired(world, say, calm),
       new DeathsAreNoticed(world, say, calm),
@@ -251,6 +255,11 @@ class Run {
     this.converge();
     return this.world.now;
   }
+}
+
+/** No path fails, and no connection: who is silent does not run. */
+function onlyProgramsFail({ faults }: Scenario): boolean {
+  return !faults.some(({ kind }) => kind === 'links' || kind === 'cut' || kind === 'partition');
 }
 
 function endpointsOf({ endpoints, servers }: Scenario): Endpoint[] {

@@ -14,12 +14,15 @@ export interface Edit {
 /** Where the core checks something twice, all checks must go. */
 export interface Mutant {
   readonly name: string;
+  /** where it was found last: tried first */
+  readonly seed: number;
   readonly edits: readonly Edit[];
 }
 
 export const mutants: readonly Mutant[] = [
   {
     name: 'no exchange lock',
+    seed: 12,
     edits: [
       {
         file: 'overlay/exchange-lock.ts',
@@ -30,6 +33,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'the lock never expires',
+    seed: 12,
     edits: [
       {
         file: 'overlay/exchange-lock.ts',
@@ -40,6 +44,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'fences do not rise',
+    seed: 6,
     edits: [
       {
         file: 'overlay/exchange-lock.ts',
@@ -50,6 +55,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'the camera does not raise its epoch',
+    seed: 1,
     edits: [
       {
         file: 'overlay/camera-node.ts',
@@ -60,6 +66,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'the epoch is not persisted',
+    seed: 1,
     edits: [
       {
         file: 'overlay/camera-node.ts',
@@ -70,12 +77,14 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a lower epoch takes a camera over in the tables',
+    seed: 2,
     edits: [
       { file: 'overlay/origin-table.ts', find: 'epoch > best.epoch ||', replace: 'epoch < best.epoch ||' },
     ],
   },
   {
     name: 'the old manager does not yield to a higher epoch',
+    seed: 18,
     edits: [
       {
         file: 'overlay/served-cameras.ts',
@@ -86,6 +95,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'an incarnation is raised by somebody else',
+    seed: 2,
     edits: [
       {
         file: 'overlay/exchange.ts',
@@ -97,6 +107,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a server believed dead does not say that it lives',
+    seed: 12,
     edits: [
       {
         file: 'overlay/exchange.ts',
@@ -107,6 +118,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a suspicion is never refuted',
+    seed: 450,
     edits: [
       { file: 'overlay/liveness.ts', find: "this.refute(neighbor, 'heard again');", replace: 'return;' },
       {
@@ -118,6 +130,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'silence is not noticed',
+    seed: 49,
     edits: [
       {
         file: 'overlay/liveness.ts',
@@ -128,6 +141,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a broken link counts as nothing',
+    seed: 12,
     edits: [
       {
         file: 'overlay/liveness.ts',
@@ -138,6 +152,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a join is not forwarded as a ring',
+    seed: 28,
     edits: [
       {
         file: 'overlay/join-answers.ts',
@@ -148,10 +163,12 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'joins are not deduplicated',
+    seed: 31,
     edits: [{ file: 'overlay/join-answers.ts', find: 'if (this.seen.has(key)) return false;', replace: '' }],
   },
   {
     name: 'a server takes offers for joins it has not made',
+    seed: 73,
     edits: [
       {
         file: 'overlay/server-joins.ts',
@@ -162,6 +179,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a camera takes offers for joins it has not made',
+    seed: 73,
     edits: [
       {
         file: 'overlay/camera-node.ts',
@@ -172,6 +190,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'everybody tells the cameras to rejoin, nobody waits for the earliest',
+    seed: 29,
     edits: [
       {
         file: 'overlay/camera-rejoin.ts',
@@ -182,6 +201,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a camera whose lease lapsed stays',
+    seed: 4,
     edits: [
       {
         file: 'overlay/camera-node.ts',
@@ -192,6 +212,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'networks that meet do not merge',
+    seed: 1,
     edits: [
       {
         file: 'overlay/server-context.ts',
@@ -202,6 +223,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'no merge probes',
+    seed: 31,
     edits: [
       {
         file: 'overlay/server-joins.ts',
@@ -212,10 +234,12 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'rows are not passed on',
+    seed: 6,
     edits: [{ file: 'overlay/exchange.ts', find: 'this.spread.row(row.origin, from);', replace: '' }],
   },
   {
     name: 'document rows are not passed on',
+    seed: 293,
     edits: [
       {
         file: 'overlay/exchange.ts',
@@ -226,6 +250,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'the first writer of a document row wins',
+    seed: 24,
     edits: [
       {
         file: 'overlay/site-document.ts',
@@ -236,6 +261,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'histories are not handed over',
+    seed: 18,
     edits: [
       {
         file: 'overlay/history-handover.ts',
@@ -246,6 +272,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a query is answered from the own table',
+    seed: 1,
     edits: [
       {
         file: 'overlay/camera-query.ts',
@@ -256,6 +283,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'no bound on the degree',
+    seed: 27,
     edits: [
       {
         file: 'overlay/neighborhood.ts',
@@ -266,6 +294,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'reconfigured again and again',
+    seed: 100,
     edits: [
       {
         file: 'overlay/reconfiguration.ts',
@@ -276,6 +305,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'pruning without a common neighbor',
+    seed: 38,
     edits: [
       {
         file: 'overlay/pruning.ts',

@@ -172,7 +172,7 @@ if (values.worker) {
   finish(killed, survived);
 } else if (values.servers !== undefined) {
   const servers = wholeNumber('servers', values.servers);
-  const failed = printScale(
+  const passed = printScale(
     {
       servers,
       camerasPerServer: wholeNumber('cameras', values.cameras),
@@ -180,7 +180,7 @@ if (values.worker) {
     },
     values.trace,
   );
-  finish(failed ? 0 : 1, failed ? 1 : 0);
+  finish(passed ? 1 : 0, passed ? 0 : 1);
 } else if (values.scenario !== undefined) {
   runOne(readScenario(values.scenario), path.basename(values.scenario));
 } else if (values.seed !== undefined) {

@@ -230,6 +230,10 @@ export class ServedCameras {
       context.emit({ type: 'refused', reason: 'an epoch that does not rise', peer: camera.unit });
       return this.drop(camera, 'an epoch that does not rise');
     }
+    // It may have accepted elsewhere since: its answer to an old offer can be held up by a cut for seconds.
+    const later = camera.cameras.map((one) => context.rows.claimTo(one)?.epoch ?? 0);
+    if (later.some((epoch) => epoch >= body.epoch && epoch <= body.epoch + epochJumpMax))
+      return this.drop(camera, 'it has accepted another offer since');
     if (this.loadTaking(camera.unit, camera.cameras.length, camera.kbps) === undefined)
       return this.drop(camera, 'no capacity left');
     for (const other of this.links.values()) {

@@ -126,7 +126,8 @@ export class NewsSpreads implements Rule {
         .serverNode(id)
         .cameras()
         .find((one) => one.unit === camera.id);
-      if (view?.manager === manager && view.epoch === epoch) continue;
+      // A server may know of a later management before the camera has its confirmation.
+      if ((view?.manager === manager && view.epoch === epoch) || (view?.epoch ?? 0) > epoch) continue;
       return `${id} shows ${camera.id} with ${view?.manager ?? 'nobody'}, epoch ${view?.epoch}; it is with ${manager}, epoch ${epoch}`;
     }
     return undefined;
@@ -341,7 +342,7 @@ export class DeathsAreNoticed implements Rule {
     if (first === undefined || world.now - first.at <= boundMs) return;
     this.open.shift();
     const alone = calm.deaths.filter(({ at }) => Math.abs(at - first.at) < 20_000).length === 1;
-    if (!alone || first.unit.starts !== first.life || calm.faultlessSince > first.at - 10_000) return;
+    if (!alone || first.unit.starts !== first.life || calm.faultlessSince > first.at - 3_000) return;
     for (const { id } of world.liveServers) {
       if (!world.serverNode(id).inspect().neighbors.includes(first.unit.id)) continue;
       this.say(

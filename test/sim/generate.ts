@@ -229,7 +229,8 @@ const themes: Readonly<Record<string, (draft: Draft) => void>> = {
     // The best time for old joins is when their senders, and who has heard them, have just started again.
     const at = when(draft, 2_000);
     const restarted: Restart = { afterMs: 1_000, disk: 'kept' };
-    const units = [...draft.servers, ...draft.cameras].map(({ id }) => id).filter(() => stream.chance(0.5));
+    const half = [...draft.servers, ...draft.cameras].filter(() => stream.chance(0.5));
+    const units = (stream.chance(0.5) ? draft.servers : half).map(({ id }) => id);
     draft.faults.push({ at, kind: 'crash', units, machine: 'on', lostShare: 0, restart: restarted });
     for (const late of [1, 10, 100]) {
       draft.faults.push({ at: at + 1_000 + late, kind: 'replay', count: 250, forgotten: true });

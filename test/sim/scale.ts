@@ -175,8 +175,8 @@ function steadyState(world: SimWorld, lines: ScaleLine[]): void {
   });
 }
 
-/** Kills a share of the servers at once, and waits until nobody misses anything. */
-function massDeath(world: SimWorld, percent: number, lines: ScaleLine[], seed: number): void {
+/** Kills a share of the servers at once, and waits until nobody misses anything; returns them. */
+function massDeath(world: SimWorld, percent: number, lines: ScaleLine[], seed: number): string[] {
   const live = world.liveServers.map(({ id }) => id);
   const victims = new Stream(seed, 'mass death', percent).some(
     live,
@@ -202,6 +202,14 @@ function massDeath(world: SimWorld, percent: number, lines: ScaleLine[], seed: n
     value: packets / Math.max(1, victims.length),
     unit: '',
   });
+  return victims;
+}
+
+/** The dead are back, and all is quiet again. */
+function revive(world: SimWorld, victims: readonly string[]): void {
+  for (const id of victims) world.unit(id).start();
+  timeUntil(world, () => isOne(world) && unmanaged(world) === 0);
+  world.run(15_000);
 }
 
 /** What one camera and one neighbor cost in memory and on the wire, by encoding them. */
@@ -282,8 +290,9 @@ export function measureScale(
     tell();
   }
   for (const percent of [10, 50, 90]) {
-    massDeath(world, percent, lines, options.seed);
+    const victims = massDeath(world, percent, lines, options.seed);
     tell();
+    revive(world, victims);
   }
   return lines;
 }

@@ -1,11 +1,15 @@
 /**
- * `npm run bench -- [NAME] [--json FILE] [--quick]`: runs a benchmark, prints its table, fails when the run was not
- * valid. `--quick` only shows that it works: its figures mean nothing.
+ * `npm run bench -- [NAME] [--json FILE] [--small]`: runs a benchmark, prints its table, fails when the run was not
+ * valid. `--small` (or `--quick`) only shows that it works: its figures mean nothing.
  */
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { benchArchive } from './bench/archive.ts';
+import { benchCameraMemory } from './bench/camera-memory.ts';
+import { benchFailover } from './bench/failover.ts';
 import { benchFirstPicture } from './bench/first-picture.ts';
 import { benchOverlay } from './bench/overlay.ts';
+import { benchRecording } from './bench/recording.ts';
 
 /** One line of a benchmark's table. */
 export interface Figure {
@@ -16,9 +20,13 @@ export interface Figure {
   readonly peer?: { readonly name: string; readonly value: number };
 }
 
-const benches: Readonly<Record<string, (quick: boolean) => Promise<Figure[]>>> = {
+const benches: Readonly<Record<string, (small: boolean) => Promise<Figure[]>>> = {
+  camera: benchCameraMemory,
+  failover: benchFailover,
+  archive: benchArchive,
   'first-picture': benchFirstPicture,
   overlay: benchOverlay,
+  recording: benchRecording,
 };
 
 function print(figures: readonly Figure[]): void {
@@ -38,7 +46,11 @@ function print(figures: readonly Figure[]): void {
 }
 
 const { values, positionals } = parseArgs({
-  options: { json: { type: 'string' }, quick: { type: 'boolean', default: false } },
+  options: {
+    json: { type: 'string' },
+    quick: { type: 'boolean', default: false },
+    small: { type: 'boolean', default: false },
+  },
   allowPositionals: true,
 });
 const name = positionals[0] ?? 'first-picture';
@@ -47,7 +59,8 @@ if (bench === undefined) {
   console.error(`no benchmark ${name}; there are: ${Object.keys(benches).join(', ')}`);
   process.exit(2);
 }
-const figures = await bench(values.quick);
+const small = values.small || values.quick;
+const figures = await bench(small);
 print(figures);
 if (values.json !== undefined)
-  writeFileSync(values.json, `${JSON.stringify({ bench: name, quick: values.quick, figures }, null, 2)}\n`);
+  writeFileSync(values.json, `${JSON.stringify({ bench: name, small, figures }, null, 2)}\n`);

@@ -70,7 +70,7 @@ check_node() {
 group_building=(build-essential python3 pkg-config libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev)
 group_capture=(gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
   gstreamer1.0-plugins-ugly gstreamer1.0-libav gstreamer1.0-tools)
-group_testing=(ffmpeg chromium fonts-dejavu-core iproute2 bird2)
+group_testing=(ffmpeg chromium fonts-dejavu-core iproute2 bird2 fuse3 libfuse3-dev e2fsprogs mount)
 # Only the bench against it needs serf, so a release without it is no obstacle.
 group_peers=(serf)
 
@@ -98,7 +98,7 @@ install_packages() {
   if [ -z "$(debian_release)" ] || ! command -v apt-get >/dev/null; then
     say "this is not Debian, so you install these yourself: a C++ compiler, make, Python 3, pkg-config,"
     say "GStreamer 1.x with its development files, its base, good, bad, ugly and libav plugins and its tools"
-    [ "$with_tests" = no ] || say "and for the tests: ffmpeg, Chromium, the DejaVu fonts, iproute2, BIRD 2, Serf"
+    [ "$with_tests" = no ] || say "and for the tests: ffmpeg, Chromium, the DejaVu fonts, iproute2, BIRD 2, FUSE 3, e2fsprogs, Serf"
     return
   fi
   find_missing "building native addons" "${group_building[@]}"

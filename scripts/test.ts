@@ -8,7 +8,17 @@ import path from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
 
-const suites = ['unit', 'contract', 'sim', 'integration', 'network', 'browser', 'readme'];
+const suites = [
+  'unit',
+  'contract',
+  'sim',
+  'integration',
+  'network',
+  'recording',
+  'power',
+  'browser',
+  'readme',
+];
 // Node applies this to each test file as a whole as well as to each test in it.
 const testTimeoutMs = 180_000;
 const usage = `usage: tsx scripts/test.ts [${suites.join('|')} ...] [--only SUBSTRING]`;

@@ -271,6 +271,19 @@ export function optional<T>(item: Codec<T>): Codec<T | undefined> {
   };
 }
 
+/**
+ * A last field that came later: absent where the input ends before it, so that what has no such field reads and is
+ * written as before.
+ */
+export function appended<T>(item: Codec<T>): Codec<T | undefined> {
+  return {
+    write(writer, value) {
+      if (value !== undefined) item.write(writer, value);
+    },
+    read: (reader) => (reader.offset === reader.bytes.length ? undefined : item.read(reader)),
+  };
+}
+
 /** Named fields, in the order of the declaration. */
 export function struct<T extends object>(fields: { [K in keyof T]: Codec<T[K]> }): Codec<T> {
   const names = Object.keys(fields) as (keyof T)[];

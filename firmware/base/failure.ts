@@ -20,7 +20,9 @@ export type FailureCode =
   | 'PARTIAL'
   | 'USAGE'
   | 'ACCESS_DENIED'
-  | 'SERVER_FAILED';
+  | 'SERVER_FAILED'
+  | 'DISK_FULL'
+  | 'PROBLEMS_FOUND';
 
 /** An environment failure: `message` says what happened, `advice` what to do about it. */
 export class Failure extends Error {

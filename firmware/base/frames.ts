@@ -2,8 +2,9 @@
  * Length-prefixed frames on a byte stream: `u32 length | u16 kind | body`, where length counts kind and body.
  *
  * Kinds below 256 are overlay packets (the packet's number); from 256 on they are media frames. The reader hands a
- * body over in the parts it arrived in, by reference, unless a peer that dribbles makes them too many. A frame longer
- * than the bound poisons the reader for good: after a wrong length nothing that follows can be trusted.
+ * body over in the parts it arrived in, by reference, unless a peer that dribbles makes them too many; where chunks
+ * are `passing`, because their memory is used again, a body is one part that is good for the time of the call only. A
+ * frame longer than the bound poisons the reader for good: after a wrong length nothing that follows can be trusted.
  */
 
 /** Longest body: one slice of a sample (64 kB) and its header. */
@@ -13,6 +14,8 @@ export const frameBodyBytesMax = 64 * 1024 + 256;
 export type FrameParts = readonly Buffer[];
 
 const prefixBytes = 6;
+
+const nothing = Buffer.alloc(0);
 
 /** Parts of one body; more are joined, as each costs far more memory than the byte it may hold. */
 const partsMax = 64;
@@ -53,11 +56,16 @@ export class FrameReader {
   private kind = 0;
   private remaining = 0;
   private parts: Buffer[] = [];
+  private readonly passing: boolean;
+  /** a body that began in an earlier chunk, where chunks are passing; `filled` bytes of it are there */
+  private held: Buffer = nothing;
+  private filled = 0;
   /** why the stream was given up; undefined while it is sound */
   reason: string | undefined;
 
-  constructor(onFrame: (kind: number, parts: FrameParts) => void) {
+  constructor(onFrame: (kind: number, parts: FrameParts) => void, chunks: 'lasting' | 'passing' = 'lasting') {
     this.onFrame = onFrame;
+    this.passing = chunks === 'passing';
   }
 
   /** Takes the next bytes; false once the stream is given up. */
@@ -71,16 +79,21 @@ export class FrameReader {
   }
 
   private readPrefix(chunk: Buffer, offset: number): number {
+    if (this.prefixFilled === 0 && offset + prefixBytes <= chunk.length) {
+      this.prefixFilled = prefixBytes;
+      this.beginBody(chunk, offset);
+      return offset + prefixBytes;
+    }
     const taken = Math.min(prefixBytes - this.prefixFilled, chunk.length - offset);
     chunk.copy(this.prefix, this.prefixFilled, offset, offset + taken);
     this.prefixFilled += taken;
-    if (this.prefixFilled === prefixBytes) this.beginBody();
+    if (this.prefixFilled === prefixBytes) this.beginBody(this.prefix, 0);
     return offset + taken;
   }
 
-  private beginBody(): void {
-    const length = this.prefix.readUInt32BE(0);
-    this.kind = this.prefix.readUInt16BE(4);
+  private beginBody(prefix: Buffer, at: number): void {
+    const length = prefix.readUInt32BE(at);
+    this.kind = prefix.readUInt16BE(at + 4);
     if (length < 2) this.reason = 'frame shorter than its kind';
     else if (length - 2 > frameBodyBytesMax) this.reason = 'over-long packet';
     this.remaining = length - 2;
@@ -89,10 +102,25 @@ export class FrameReader {
 
   private readBody(chunk: Buffer, offset: number): number {
     const taken = Math.min(this.remaining, chunk.length - offset);
+    if (this.passing && (this.filled > 0 || taken < this.remaining)) return this.hold(chunk, offset, taken);
     this.parts.push(chunk.subarray(offset, offset + taken));
     if (this.parts.length > partsMax) this.parts = [Buffer.concat(this.parts)];
     this.remaining -= taken;
     if (this.remaining === 0) this.finish();
+    return offset + taken;
+  }
+
+  /** Puts a body together that does not come in one chunk. */
+  private hold(chunk: Buffer, offset: number, taken: number): number {
+    const bytes = this.filled + this.remaining;
+    if (this.held.length < bytes) this.held = Buffer.allocUnsafeSlow(Math.min(2 * bytes, frameBodyBytesMax));
+    chunk.copy(this.held, this.filled, offset, offset + taken);
+    this.filled += taken;
+    this.remaining -= taken;
+    if (this.remaining > 0) return offset + taken;
+    this.parts.push(this.held.subarray(0, this.filled));
+    this.filled = 0;
+    this.finish();
     return offset + taken;
   }
 

@@ -2,6 +2,7 @@
  * What the capture service needs of the process that runs the pipeline. It is a process of its own because a
  * GStreamer element may hang or crash; it may be killed at any time. Implemented by io/capture-child.ts.
  */
+import type { StreamSettings } from '../media/stream-settings.ts';
 import type { PipelinePlan } from './pipeline-plan.ts';
 
 export interface CaptureHandlers {
@@ -19,6 +20,8 @@ export interface CaptureHandlers {
 
 export interface CaptureProcess {
   readonly pid: number | undefined;
+  /** Goes over to these settings, which the plan's pipeline can do without being restarted; see `isLive`. */
+  adjust(settings: StreamSettings): void;
   /** Ends it without mercy; `exited` follows. */
   kill(): void;
 }

@@ -3,24 +3,25 @@
  * fails, or shows no frame for `frameWaitMs`.
  *
  * Invariants: each start of the pipeline is a capture of its own (capture id = boot id, dot, counter); the time
- * between two captures is put into the outbox as an explained gap; restarts back off from `retryMs.first` to
+ * between two captures is put into the outbox as an explained gap, as is the time since the run of the unit before, where
+ * that is known; settings that the pipeline cannot take while it runs restart it at once; restarts back off from `retryMs.first` to
  * `retryMs.max`, from the start again once frames have flowed.
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../base/clock.ts';
 import { Failure } from '../base/failure.ts';
 import { formatSourceSpec } from '../config/source-spec.ts';
 import type { CameraConfig } from '../config/unit-config.ts';
-import type { UtcMapping } from '../media/sample.ts';
+import type { StreamSettings } from '../media/stream-settings.ts';
+import type { BacklogIntake } from './backlog.ts';
 import type { CaptureProcess, StartCapture } from './capture-process.ts';
 import { CaptureStream, type StreamedSample } from './capture-stream.ts';
-import type { Outbox } from './outbox.ts';
-import { planPipeline } from './pipeline-plan.ts';
+import { isLive, type PipelinePlan, planPipeline } from './pipeline-plan.ts';
+import { SampleDates } from './sample-dates.ts';
+import type { UtcKeeper } from './utc-mapping.ts';
 
 const frameWaitMs = 5_000;
 const retryMs = { first: 200, max: 30_000 } as const;
-/** A new mapping is taken when the machine's clock has moved by more than this against the old one. */
-const mappingSlackUs = 5_000;
-const mappingCheckMs = 5_000;
 
 /** Frames flow; the source came to its end, as files do, and begins again; or it failed and is tried again. */
 export type CaptureState = { is: 'flowing' } | { is: 'ended' } | { is: 'failed'; failure: Failure };
@@ -30,7 +31,11 @@ export interface CaptureServiceOptions {
   readonly hue: number;
   /** of this start of the unit */
   readonly bootId: string;
-  readonly outbox: Outbox;
+  readonly outbox: BacklogIntake;
+  /** what the unit's clock stands for */
+  readonly utc: UtcKeeper;
+  /** UTC until which the run before is known to be recorded; undefined when that is not known */
+  readonly offSinceUs?: number | undefined;
   readonly clock: Clock;
   readonly start: StartCapture;
   /** a sample is in the outbox */
@@ -42,14 +47,20 @@ export interface CaptureServiceOptions {
 export class CaptureService implements AsyncDisposable {
   private readonly options: CaptureServiceOptions;
   private process: CaptureProcess | undefined;
-  private stream: CaptureStream | undefined;
+  private capturing: CaptureStream | undefined;
   private captures = 0;
   private retryMs: number = retryMs.first;
   private lastVideo: { endPtsUs: number; atMs: number } | undefined;
   /** PTS, as it is the same clock in all captures */
   private gapFromPtsUs: number | undefined;
-  private mapping: UtcMapping | undefined;
-  private mappedAtMs = 0;
+  private readonly dates: SampleDates;
+  private offSinceUs: number | undefined;
+  /** PTS of the first picture of this run of the unit */
+  private firstPtsUs: number | undefined;
+  private settings: StreamSettings;
+  private plan: PipelinePlan | undefined;
+  /** the process is ended for other settings, not for any trouble */
+  private replanning = false;
   /** undefined until the first frame or the first trouble */
   private flowing: boolean | undefined;
   /** the trouble that was told last, and when it was to be tried again */
@@ -64,6 +75,38 @@ export class CaptureService implements AsyncDisposable {
 
   constructor(options: CaptureServiceOptions) {
     this.options = options;
+    this.offSinceUs = options.offSinceUs;
+    this.dates = new SampleDates(options.utc, options.outbox);
+    this.settings = options.camera;
+  }
+
+  /** The settings in force. */
+  get stream(): StreamSettings {
+    const { bitrateKbps, frameRate, keyframeIntervalMs } = this.settings;
+    return { bitrateKbps, frameRate, keyframeIntervalMs };
+  }
+
+  /** Goes over to other settings; says whether the capture is restarted for it, which costs a moment of pictures. */
+  setStream(settings: StreamSettings): { restarted: boolean } {
+    const { bitrateKbps, frameRate, keyframeIntervalMs } = settings;
+    const { camera } = this.options;
+    const before = this.stream;
+    this.settings = { ...camera, bitrateKbps, frameRate, keyframeIntervalMs };
+    if (isDeepStrictEqual(before, this.stream)) return { restarted: false };
+    if (this.plan !== undefined && isLive(this.plan.encoder, settings)) {
+      this.process?.adjust(this.stream);
+      return { restarted: false };
+    }
+    if (this.process !== undefined) {
+      this.replanning = true;
+      this.process.kill();
+    }
+    return { restarted: true };
+  }
+
+  /** The unit may have learnt what time it is: what was captured before gets its date. */
+  clockHeard(): void {
+    this.dates.settle();
   }
 
   /** Starts capturing; call once. */
@@ -90,10 +133,11 @@ export class CaptureService implements AsyncDisposable {
 
   private startProcess(): void {
     const { camera, hue, bootId, clock } = this.options;
-    const plan = planPipeline(camera, hue);
+    const plan = planPipeline({ ...camera, ...this.stream }, hue);
+    this.plan = plan;
+    this.replanning = false;
     const stream = new CaptureStream(plan, camera.id, `${bootId}.${this.captures++}`);
-    this.stream = stream;
-    this.mapping = undefined;
+    this.capturing = stream;
     this.complaint = undefined;
     this.ended = false;
     this.process = this.options.start(plan, {
@@ -133,10 +177,14 @@ export class CaptureService implements AsyncDisposable {
 
   private take({ capture, trackId, sample }: StreamedSample): void {
     const { outbox, clock } = this.options;
-    const mapping = this.currentMapping();
     const isVideo = capture.tracks[trackId - 1]?.kind === 'video';
+    const leads = sample.keyframe && (isVideo || capture.tracks.every(({ kind }) => kind === 'audio'));
+    const { ptsUs } = sample;
+    const mapping = this.dates.mappingFor({ ptsUs, leads }, this.capturing?.baseUncertaintyUs ?? 0);
     if (isVideo) {
       if (sample.sequence === 0) this.explainGap(sample.ptsUs, mapping);
+      this.firstPtsUs ??= sample.ptsUs;
+      if (sample.keyframe) this.explainOff();
       this.lastVideo = { endPtsUs: sample.ptsUs + sample.durationUs, atMs: clock.monotonicMs() };
       this.flows();
     }
@@ -144,21 +192,17 @@ export class CaptureService implements AsyncDisposable {
     this.options.onSample();
   }
 
-  /** UTC − PTS by this machine's clock, kept until that clock is set. */
-  private currentMapping(): UtcMapping {
-    const { clock } = this.options;
-    const nowMs = clock.monotonicMs();
-    if (this.mapping !== undefined && nowMs - this.mappedAtMs < mappingCheckMs) return this.mapping;
-    this.mappedAtMs = nowMs;
-    const offsetUs = Math.round((clock.utcMs() - nowMs) * 1000);
-    if (this.mapping === undefined || Math.abs(offsetUs - this.mapping.offsetUs) > mappingSlackUs) {
-      // A millisecond of rounding on top of what the pipeline's start left open.
-      this.mapping = { offsetUs, uncertaintyUs: (this.stream?.baseUncertaintyUs ?? 0) + 1_000 };
-    }
-    return this.mapping;
+  /** Tells once where the run before ended, as soon as it is known where this one began; between two GOPs. */
+  private explainOff(): void {
+    const fromUs = this.offSinceUs;
+    const { utc, outbox } = this.options;
+    if (fromUs === undefined || this.firstPtsUs === undefined || !utc.known) return;
+    this.offSinceUs = undefined;
+    const toUs = this.firstPtsUs + utc.mapping().offsetUs;
+    if (toUs > fromUs) outbox.addGap({ fromUs, toUs, reason: 'camera-off' });
   }
 
-  private explainGap(toPtsUs: number, { offsetUs }: UtcMapping): void {
+  private explainGap(toPtsUs: number, { offsetUs }: { readonly offsetUs: number }): void {
     const fromPtsUs = this.gapFromPtsUs;
     this.gapFromPtsUs = undefined;
     if (fromPtsUs !== undefined && toPtsUs > fromPtsUs) {
@@ -173,6 +217,10 @@ export class CaptureService implements AsyncDisposable {
     if (this.lastVideo !== undefined) this.gapFromPtsUs ??= this.lastVideo.endPtsUs;
     this.onGone();
     if (this.stopped) return;
+    if (this.replanning && this.complaint === undefined) {
+      this.cancelRetry = this.options.clock.after(0, () => this.startProcess());
+      return;
+    }
     const trouble = this.ended ? this.complaint : (this.complaint ?? `the capture process ended (${how})`);
     const news = trouble === undefined ? 'ended' : `${trouble}, ${this.retryMs} ms`;
     if (this.flowing !== false || news !== this.told) this.complain(trouble);

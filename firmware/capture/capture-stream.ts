@@ -11,7 +11,7 @@ import type { Result } from '../base/result.ts';
 import { parseCaps } from '../media/caps.ts';
 import { type GdpBuffer, GdpParser } from '../media/gdp-parser.ts';
 import type { Sample, TrackDescription, TrackFormat, TrackKind } from '../media/sample.ts';
-import type { Capture } from './outbox.ts';
+import type { Capture } from './backlog.ts';
 import type { PipelinePlan } from './pipeline-plan.ts';
 
 const tracksWaitUs = 1_500_000;

@@ -4,45 +4,30 @@
  * Video and audio share the ring; a GOP begins with each video keyframe (without video: every second; at last after
  * `groupUsMax`, should the video be silent while the sound goes on). What was acknowledged is dropped a whole GOP at a
  * time, when all of it is durable. When the bound is reached the oldest GOP goes, counted, and leaves a gap in its
- * place, which is told to every reader that comes by until a server has samples that were captured after the loss.
+ * place, which is told to every reader that comes by until a server has samples that were captured after the loss. The
+ * gap's reason is that there was no manager when it was torn, or that the manager did not keep up.
  *
- * Invariants: samples of a track are in sequence order; bytes ≤ `bytesMax` and span ≤ `secondsMax`, except that the
- * newest GOP is always kept. Each item has a number that rises by one; a reader that keeps the next number it wants
- * reads every item once, or the gap that covers it. An explained gap begins a GOP, so that it goes only when samples
- * behind it are durable: links keep order, so it has been told by then.
+ * Invariants: samples of a track are in sequence order; bytes ≤ `bytesMax`, span ≤ `secondsMax` and samples ≤
+ * `samplesPerSecondMax` × `secondsMax`, except that the newest GOP is kept, which has at most the larger of `bytesMax`
+ * and 8 MiB, and `groupItemsMax` items, and one sample more. An explained gap begins a GOP, so that it goes only when
+ * samples behind it are durable: links keep order, so it has been told by then.
  */
-import type { Sample, TrackDescription, UtcMapping } from '../media/sample.ts';
-
-/** One run of the pipeline: its tracks (track id = place + 1) all have its capture id. */
-export interface Capture {
-  readonly captureId: string;
-  readonly tracks: readonly TrackDescription[];
-}
-
-/** A sample and what is needed to understand it. */
-export interface CapturedSample {
-  readonly type: 'sample';
-  readonly capture: Capture;
-  readonly trackId: number;
-  readonly sample: Sample;
-  readonly mapping: UtcMapping;
-}
-
-/** A time, µs UTC, without samples, and why. */
-export interface CapturedGap {
-  readonly type: 'gap';
-  readonly fromUs: number;
-  readonly toUs: number;
-  readonly reason: 'capture-restarted' | 'outbox-overflow';
-}
-
-/** Anything that leaves the camera in order. */
-export type OutboxItem = CapturedSample | CapturedGap;
+import { type Sample, sampleBytesMax, type UtcMapping } from '../media/sample.ts';
+import type {
+  Backlog,
+  BacklogIntake,
+  BacklogItem,
+  CapturedGap,
+  CapturedSample,
+  Durable,
+  Resume,
+} from './backlog.ts';
+import { unknownUs } from './utc-mapping.ts';
 
 interface Group {
   /** number of the first item */
   readonly first: number;
-  readonly items: OutboxItem[];
+  readonly items: BacklogItem[];
   /** of the first sample; undefined while there is none behind a gap */
   startPtsUs: number | undefined;
   bytes: number;
@@ -55,13 +40,6 @@ interface Loss {
   number: number;
   /** items from this number on were added after the loss */
   end: number;
-}
-
-/** What an acknowledgement covers: a track of a capture, up to and including a sequence. */
-export interface Durable {
-  readonly captureId: string;
-  readonly trackId: number;
-  readonly through: number;
 }
 
 export interface OutboxOptions {
@@ -77,23 +55,32 @@ const gapSlackUs = 1_000_000;
 const lossesMax = 64;
 /** Longest group, twice the longest GOP that can be configured. */
 const groupUsMax = 20_000_000;
+/** Most items in a group: 20 s of 60 pictures and 47 pieces of sound, and room. A source may claim any times. */
+const groupItemsMax = 4_096;
+/** As many: each costs some RAM besides its bytes. */
+const samplesPerSecondMax = 200;
 
 function trackKey(captureId: string, trackId: number): string {
   return `${captureId}/${trackId}`;
 }
 
+/** One loss in place of two; the longer one's reason. */
 function joinLosses(a: Loss, b: Loss): Loss {
   const fromUs = Math.min(a.gap.fromUs, b.gap.fromUs);
   const toUs = Math.max(a.gap.toUs, b.gap.toUs);
-  return { gap: { ...b.gap, fromUs, toUs }, number: b.number, end: b.end };
+  const longer = a.gap.toUs - a.gap.fromUs > b.gap.toUs - b.gap.fromUs ? a : b;
+  return { gap: { ...longer.gap, fromUs, toUs }, number: b.number, end: b.end };
 }
 
-export class Outbox {
+export class Outbox implements Backlog, BacklogIntake {
   private readonly options: OutboxOptions;
   private readonly groups: Group[] = [];
-  private readonly durable = new Map<string, number>();
+  private readonly durable = new Map<string, Durable>();
   private next = 0;
   private total = 0;
+  private samples = 0;
+  private managed = true;
+  private doneUs: number | undefined;
   private hasVideo = false;
   /** before the oldest group, in order */
   private readonly losses: Loss[] = [];
@@ -122,6 +109,7 @@ export class Outbox {
     group.startPtsUs ??= sample.ptsUs;
     group.bytes += sample.bytes;
     this.total += sample.bytes;
+    this.samples += 1;
     while (this.isOver()) this.dropOldest();
   }
 
@@ -131,16 +119,49 @@ export class Outbox {
     this.add({ type: 'gap', ...gap }, newest === undefined || newest.startPtsUs !== undefined);
   }
 
+  redate(mapping: UtcMapping, shiftUs: number): void {
+    const shifted = (gap: CapturedGap): CapturedGap => {
+      return { ...gap, fromUs: gap.fromUs + shiftUs, toUs: gap.toUs + shiftUs };
+    };
+    for (const loss of this.losses) loss.gap = shifted(loss.gap);
+    for (const { items } of this.groups) {
+      for (const [place, item] of items.entries()) {
+        if (item.type === 'gap') items[place] = shifted(item);
+        else if (item.mapping.uncertaintyUs >= unknownUs) items[place] = { ...item, mapping };
+      }
+    }
+  }
+
+  /** End of the newest sample that is durable, µs UTC; undefined while none of a known date is. */
+  durableUs(): number | undefined {
+    for (const { items } of this.groups) for (const item of items) if (this.isDone(item)) this.noteDone(item);
+    return this.doneUs;
+  }
+
+  private noteDone(item: BacklogItem): void {
+    if (item.type === 'gap' || item.mapping.uncertaintyUs >= unknownUs) return;
+    const { ptsUs, durationUs } = item.sample;
+    const endUs = ptsUs + durationUs + item.mapping.offsetUs;
+    // Dates may step back.
+    this.doneUs = endUs;
+  }
+
+  setManaged(managed: boolean): void {
+    this.managed = managed;
+  }
+
   private beginsGroup(isVideo: boolean, sample: Sample): boolean {
     const newest = this.groups.at(-1);
     if (newest === undefined) return true;
     if (newest.startPtsUs === undefined) return false;
     if (isVideo && sample.keyframe) return true;
+    const bytesMax = Math.max(this.options.bytesMax, sampleBytesMax);
+    if (newest.items.length >= groupItemsMax || newest.bytes >= bytesMax) return true;
     const spanUs = sample.ptsUs - newest.startPtsUs;
     return spanUs >= (this.hasVideo ? groupUsMax : audioGroupUs);
   }
 
-  private add(item: OutboxItem, begins: boolean): Group {
+  private add(item: BacklogItem, begins: boolean): Group {
     if (begins) this.groups.push({ first: this.next, items: [], startPtsUs: undefined, bytes: 0 });
     const group = this.groups.at(-1) as Group;
     group.items.push(item);
@@ -152,28 +173,37 @@ export class Outbox {
     const oldest = this.groups[0];
     if (oldest === undefined || this.groups.length === 1) return false;
     const spanUs = (this.groups.at(-1)?.startPtsUs ?? 0) - (oldest.startPtsUs ?? 0);
-    return this.total > this.options.bytesMax || spanUs > this.options.secondsMax * 1_000_000;
+    const { bytesMax, secondsMax } = this.options;
+    if (this.total > bytesMax || spanUs > secondsMax * 1_000_000) return true;
+    return this.samples > secondsMax * samplesPerSecondMax;
+  }
+
+  private shiftGroup(): Group {
+    const group = this.groups.shift() as Group;
+    this.total -= group.bytes;
+    this.samples -= group.items.reduce((sum, { type }) => sum + (type === 'sample' ? 1 : 0), 0);
+    return group;
   }
 
   /** Gives the oldest group up; the gap grows by what of it is not durable. */
   private dropOldest(): void {
-    const group = this.groups.shift() as Group;
-    this.total -= group.bytes;
+    const group = this.shiftGroup();
+    const reason = this.managed ? 'outbox-overflow' : 'server-unreachable';
     for (const [place, item] of group.items.entries()) {
       const number = group.first + place;
       if (item.type === 'gap') this.lose(item, number);
       if (item.type === 'gap' || this.isDurable(item)) continue;
       this.overflowed += 1;
       const fromUs = item.sample.ptsUs + item.mapping.offsetUs;
-      this.lose({ fromUs, toUs: fromUs + item.sample.durationUs }, number);
+      this.lose({ type: 'gap', fromUs, toUs: fromUs + item.sample.durationUs, reason }, number);
     }
   }
 
-  private lose({ fromUs, toUs }: { fromUs: number; toUs: number }, number: number): void {
-    const gap = { type: 'gap', fromUs, toUs, reason: 'outbox-overflow' } as const;
+  private lose(gap: CapturedGap, number: number): void {
     this.losses.push({ gap, number, end: this.next });
     const [a, b] = this.losses.slice(-2);
-    if (b !== undefined && a !== undefined && b.gap.fromUs - a.gap.toUs <= gapSlackUs) {
+    if (a === undefined || b === undefined) return;
+    if (a.gap.reason === b.gap.reason && b.gap.fromUs - a.gap.toUs <= gapSlackUs) {
       this.losses.splice(-2, 2, joinLosses(a, b));
     } else if (this.losses.length > lossesMax) {
       this.losses.splice(0, 2, joinLosses(this.losses[0] as Loss, this.losses[1] as Loss));
@@ -181,19 +211,22 @@ export class Outbox {
   }
 
   private isDurable(item: CapturedSample): boolean {
-    return (this.durable.get(trackKey(item.capture.captureId, item.trackId)) ?? -1) >= item.sample.sequence;
+    return (
+      (this.durable.get(trackKey(item.capture.captureId, item.trackId))?.through ?? -1) >=
+      item.sample.sequence
+    );
   }
 
   /** Forgets what is durable: whole GOPs from the oldest on. */
   acknowledge(durable: readonly Durable[]): void {
-    for (const { captureId, trackId, through } of durable) {
-      const key = trackKey(captureId, trackId);
-      this.durable.set(key, Math.max(through, this.durable.get(key) ?? -1));
+    for (const one of durable) {
+      const key = trackKey(one.captureId, one.trackId);
+      if (one.through > (this.durable.get(key)?.through ?? -1)) this.durable.set(key, one);
     }
     // Links keep order: a server that has what came after a loss has been told of it, or got what was lost.
     while (this.losses[0] !== undefined && this.hasDurableFrom(this.losses[0].end)) this.losses.shift();
     while (this.groups.length > 1 && (this.groups[0] as Group).items.every((item) => this.isDone(item))) {
-      this.total -= (this.groups.shift() as Group).bytes;
+      for (const item of this.shiftGroup().items) this.noteDone(item);
     }
     this.forgetOldCaptures();
   }
@@ -206,7 +239,7 @@ export class Outbox {
     return false;
   }
 
-  private isDone(item: OutboxItem): boolean {
+  private isDone(item: BacklogItem): boolean {
     return item.type === 'gap' || this.isDurable(item);
   }
 
@@ -227,16 +260,41 @@ export class Outbox {
     return this.losses[0]?.number ?? this.groups[0]?.first ?? this.next;
   }
 
-  /**
-   * The item with this number. Undefined at the end. A number that has been dropped yields the next gap that an
-   * overflow has torn, else the oldest item kept; the caller goes on from the number it gets back.
-   */
-  read(number: number): { number: number; item: OutboxItem } | undefined {
+  resume(): Resume {
+    const firsts = new Map<string, number>();
+    for (const { captureId, trackId, through } of this.durable.values()) {
+      firsts.set(trackKey(captureId, trackId), through + 1);
+    }
+    for (const [key, first] of this.firstKeyframes()) firsts.set(key, first);
+    const wants = (item: BacklogItem): boolean => {
+      if (item.type === 'gap') return true;
+      return item.sample.sequence >= (firsts.get(trackKey(item.capture.captureId, item.trackId)) ?? 0);
+    };
+    return { number: this.resumeAt(), wants };
+  }
+
+  /** Where video tracks of which something is durable begin: the last keyframe from which the rest can be decoded. */
+  private firstKeyframes(): Map<string, number> {
+    const keyframes = new Map<string, number>();
+    for (const { items } of this.groups) {
+      for (const item of items) {
+        if (item.type === 'gap' || item.capture.tracks[item.trackId - 1]?.kind !== 'video') continue;
+        const key = trackKey(item.capture.captureId, item.trackId);
+        const through = this.durable.get(key)?.through;
+        if (through === undefined) continue;
+        const { keyframe, sequence } = item.sample;
+        if (!keyframes.has(key) || (keyframe && sequence <= through + 1)) keyframes.set(key, sequence);
+      }
+    }
+    return keyframes;
+  }
+
+  read(number: number): { number: number; item: BacklogItem } | undefined {
     const oldest = this.groups[0];
     if (oldest === undefined || number >= this.next) return undefined;
     const loss = this.losses.find((one) => one.number >= number);
     if (loss !== undefined) return { number: loss.number, item: loss.gap };
-    if (number <= oldest.first) return { number: oldest.first, item: oldest.items[0] as OutboxItem };
+    if (number <= oldest.first) return { number: oldest.first, item: oldest.items[0] as BacklogItem };
     let low = 0;
     let high = this.groups.length - 1;
     while (low < high) {
@@ -245,6 +303,6 @@ export class Outbox {
       else high = middle - 1;
     }
     const group = this.groups[low] as Group;
-    return { number, item: group.items[number - group.first] as OutboxItem };
+    return { number, item: group.items[number - group.first] as BacklogItem };
   }
 }

@@ -8,7 +8,16 @@
  * silent file, from holding the others back.
  */
 import type { CameraConfig } from '../config/unit-config.ts';
+import type { StreamSettings } from '../media/stream-settings.ts';
 import { nearestTestSize } from './test-picture.ts';
+
+/** Bounds of what a running pipeline can be changed to. */
+export interface EncoderPlan {
+  /** of the pictures that reach the encoder; it can be given fewer */
+  readonly frameRate: number;
+  /** frames from one keyframe to the next at the latest; they can be asked for earlier */
+  readonly keyframeFrames: number;
+}
 
 /** What the capture process is told to run. */
 export interface PipelinePlan {
@@ -21,6 +30,8 @@ export interface PipelinePlan {
   readonly live: boolean;
   /** samples that the audio encoder puts before the sound, µs: decoded sound is late by so much */
   readonly audioPrimingUs: number;
+  /** what the encoder was made for */
+  readonly encoder: EncoderPlan;
   /** the process draws the pictures itself and pushes them into `appsrc name=source` */
   readonly testPicture?: { width: number; height: number; frameRate: number; label: string; hue: number };
 }
@@ -33,11 +44,29 @@ const aacPrimingUs = Math.round((1024 / audioRate) * 1_000_000);
 const pictureQueue = 'queue max-size-buffers=4 max-size-bytes=0 max-size-time=0 leaky=downstream';
 const soundQueue = 'queue max-size-buffers=200 max-size-bytes=0 max-size-time=0';
 
-function encoder({ bitrateKbps, frameRate, keyframeIntervalMs }: CameraConfig): string {
-  const keyframeFrames = Math.max(1, Math.round((keyframeIntervalMs * frameRate) / 1000));
+function encoderPlan({ frameRate, keyframeIntervalMs }: StreamSettings): EncoderPlan {
+  return { frameRate, keyframeFrames: Math.max(1, Math.round((keyframeIntervalMs * frameRate) / 1000)) };
+}
+
+/**
+ * Whether a running pipeline can go over to these settings: x264enc takes another bit rate at any time, but its
+ * longest time between keyframes only when it begins, and a change of its frame rate would be one of the format.
+ */
+export function isLive({ frameRate, keyframeFrames }: EncoderPlan, settings: StreamSettings): boolean {
+  const most = (keyframeFrames * 1000) / settings.frameRate;
+  // Half a frame: what cannot be had exactly anyway.
+  return settings.frameRate <= frameRate && settings.keyframeIntervalMs <= most + 500 / frameRate;
+}
+
+/** Fewer pictures than the encoder was made for share what it would spend on more: it must be told a higher rate. */
+export function encoderKbps(plan: EncoderPlan, { bitrateKbps, frameRate }: StreamSettings): number {
+  return Math.round((bitrateKbps * plan.frameRate) / frameRate);
+}
+
+function encoder(camera: CameraConfig): string {
   return (
-    `x264enc name=encoder tune=zerolatency speed-preset=ultrafast threads=1 bitrate=${bitrateKbps} ` +
-    `key-int-max=${keyframeFrames} option-string=scenecut=0 ! h264parse ! ` +
+    `x264enc name=encoder tune=zerolatency speed-preset=ultrafast threads=1 bitrate=${camera.bitrateKbps} ` +
+    `key-int-max=${encoderPlan(camera).keyframeFrames} option-string=scenecut=0 ! h264parse ! ` +
     'video/x-h264,stream-format=avc,alignment=au ! gdppay ! ' +
     'appsink name=video sync=false async=false max-buffers=64'
   );
@@ -81,6 +110,7 @@ function planTest(configured: CameraConfig, hue: number): PipelinePlan {
     properties: [],
     sinks: audio ? ['video', 'audio'] : ['video'],
     live: true,
+    encoder: encoderPlan(camera),
     audioPrimingUs: aacPrimingUs,
     testPicture: { width, height, frameRate, label: id.toUpperCase(), hue },
   };
@@ -88,8 +118,17 @@ function planTest(configured: CameraConfig, hue: number): PipelinePlan {
 
 const convert = 'videoconvert ! videoscale ! videorate';
 
+/**
+ * Drops pictures at run time (`max-rate`), behind a caps setter that keeps this from the encoder: it would begin anew
+ * with another format.
+ */
+function pace({ frameRate }: CameraConfig): string {
+  const caps = `video/x-raw,framerate=${frameRate}/1`;
+  return `videorate name=pace drop-only=true ! capssetter join=true replace=false caps=${caps}`;
+}
+
 function planFile(camera: CameraConfig, path: string): PipelinePlan {
-  const video = `decode. ! queue ! ${convert} ! ${pictures(camera)} ! identity sync=true ! ${encoder(camera)}`;
+  const video = `decode. ! queue ! ${convert} ! ${pictures(camera)} ! identity sync=true ! ${pace(camera)} ! ${encoder(camera)}`;
   const sound =
     `decode. ! ${soundQueue} ! audioconvert ! audioresample ! audio/x-raw,rate=${audioRate},channels=2 ! ` +
     `identity sync=true ! ${soundEncoder}`;
@@ -98,6 +137,7 @@ function planFile(camera: CameraConfig, path: string): PipelinePlan {
     properties: [{ element: 'source', property: 'location', value: path }],
     sinks: camera.audio ? ['video', 'audio'] : ['video'],
     live: false,
+    encoder: encoderPlan(camera),
     audioPrimingUs: aacPrimingUs,
   };
 }
@@ -105,10 +145,11 @@ function planFile(camera: CameraConfig, path: string): PipelinePlan {
 /** Video4Linux: raw or JPEG cameras. Their sound is a device of its own, not captured here. */
 function planV4l2(camera: CameraConfig, device: string): PipelinePlan {
   return {
-    launch: `v4l2src name=source ! decodebin ! ${convert} ! ${pictures(camera)} ! ${pictureQueue} ! ${encoder(camera)}`,
+    launch: `v4l2src name=source ! decodebin ! ${convert} ! ${pictures(camera)} ! ${pace(camera)} ! ${pictureQueue} ! ${encoder(camera)}`,
     properties: [{ element: 'source', property: 'device', value: device }],
     sinks: ['video'],
     live: true,
+    encoder: encoderPlan(camera),
     audioPrimingUs: 0,
   };
 }

@@ -4,7 +4,8 @@
  *
  * Invariants: order within a camera is the outbox's; cameras take turns, so that the backlog of one does not keep the
  * others waiting; when the link is full nothing is queued here, sending goes on
- * when it has drained; samples leave at once while somebody watches, else in batches (`pump` is then called by the
+ * when it has drained; a manager that has lost what it had not made durable asks for it again, and gets it behind a new
+ * announcement of tracks and clock, by which it tells what is sent anew; samples leave at once while somebody watches, else in batches (`pump` is then called by the
  * unit's timer), because wake-ups are what costs the server its time.
  */
 import { encode } from '../base/codec.ts';
@@ -16,11 +17,12 @@ import {
   gapFrame,
   mappingFrame,
   pacingFrame,
+  resendFrame,
   sampleFrames,
   tracksFrame,
 } from '../media/link-frames.ts';
 import type { UtcMapping } from '../media/sample.ts';
-import type { Capture, CapturedSample, Outbox } from './outbox.ts';
+import type { Backlog, Capture, CapturedSample, Resume } from './backlog.ts';
 
 /** What the uplink needs of a link. */
 export interface UplinkLink {
@@ -30,7 +32,9 @@ export interface UplinkLink {
 
 interface Stream {
   readonly camera: string;
-  readonly outbox: Outbox;
+  readonly outbox: Backlog;
+  /** what its manager had to be given when it became the manager */
+  resume: Resume;
   cursor: number;
   capture: Capture | undefined;
   /** link number of the capture's first track; the others follow */
@@ -39,24 +43,36 @@ interface Stream {
   immediate: boolean;
 }
 
+/** From the oldest samples that are not durable, as to a manager that knows nothing. */
+function resume(stream: Stream): void {
+  stream.resume = stream.outbox.resume();
+  stream.cursor = stream.resume.number;
+  stream.capture = undefined;
+  stream.mapping = undefined;
+}
+
 export class Uplink {
   private readonly link: UplinkLink;
   private readonly streams: Stream[];
   private turn = 0;
   private full = false;
 
-  constructor(link: UplinkLink, outboxes: ReadonlyMap<string, Outbox>) {
+  constructor(link: UplinkLink, outboxes: ReadonlyMap<string, Backlog>) {
     this.link = link;
-    this.streams = [...outboxes].map(([camera, outbox], place) => ({
-      camera,
-      outbox,
-      cursor: outbox.resumeAt(),
-      capture: undefined,
-      // Four numbers a camera: link numbers are few, and reused when a capture follows another.
-      firstNumber: place * 4,
-      mapping: undefined,
-      immediate: false,
-    }));
+    this.streams = [...outboxes].map(([camera, outbox], place) => {
+      const resume = outbox.resume();
+      return {
+        camera,
+        outbox,
+        resume,
+        cursor: resume.number,
+        capture: undefined,
+        // Four numbers a camera: link numbers are few, and reused when a capture follows another.
+        firstNumber: place * 4,
+        mapping: undefined,
+        immediate: false,
+      };
+    });
   }
 
   /** A new sample is in a camera's outbox: sends it if it should leave at once. */
@@ -84,6 +100,7 @@ export class Uplink {
     const next = stream.outbox.read(stream.cursor);
     if (next === undefined) return false;
     stream.cursor = next.number + 1;
+    if (!stream.resume.wants(next.item)) return true;
     if (next.item.type === 'sample') {
       this.sendSample(stream, next.item);
     } else {
@@ -108,6 +125,12 @@ export class Uplink {
       for (const stream of this.streams) {
         if (stream.camera === decoded.value.camera) stream.immediate = decoded.value.immediate;
       }
+      this.pump();
+    }
+    if (kind === frameKinds.resend) {
+      const decoded = decodeFrame(resendFrame, parts);
+      if (!decoded.ok) return `resend: ${decoded.reason}`;
+      for (const stream of this.streams) if (stream.camera === decoded.value.camera) resume(stream);
       this.pump();
     }
     return undefined;

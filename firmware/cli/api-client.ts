@@ -30,11 +30,11 @@ export function chooseServer(
 
 /** How it is asked, where that is not a plain GET. */
 interface Asking {
-  readonly method?: 'GET' | 'POST';
+  readonly method?: 'GET' | 'POST' | 'PATCH' | 'DELETE';
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** An answer with status 200 or 202; its body must be read or destroyed. */
+/** An answer with status 200, 201 or 202; its body must be read or destroyed. */
 export function openAnswer(
   server: string,
   path: string,
@@ -51,7 +51,7 @@ export function openAnswer(
     });
     request.once('response', (response) => {
       clearTimeout(late);
-      if (response.statusCode === 200 || response.statusCode === 202) resolve(response);
+      if ([200, 201, 202].includes(response.statusCode ?? 0)) resolve(response);
       else void refusal(server, response).then(reject);
     });
     request.end();
@@ -63,9 +63,22 @@ export function getJson<T>(server: string, path: string, headers: Asking['header
   return askJson(server, path, { headers });
 }
 
-/** The answer to a POST, which says that it is meant. */
+/** It is meant: a page of another site cannot say so. */
+const meant = { 'x-starling': '1', 'content-length': '0' };
+
+/** The answer to a POST. */
 export function postJson<T>(server: string, path: string): Promise<T> {
-  return askJson(server, path, { method: 'POST', headers: { 'x-starling': '1', 'content-length': '0' } });
+  return askJson(server, path, { method: 'POST', headers: meant });
+}
+
+/** The answer to a PATCH. */
+export function patchJson<T>(server: string, path: string): Promise<T> {
+  return askJson(server, path, { method: 'PATCH', headers: meant });
+}
+
+/** The answer to a DELETE. */
+export function deleteJson<T>(server: string, path: string): Promise<T> {
+  return askJson(server, path, { method: 'DELETE', headers: meant });
 }
 
 /** Whether nobody listens where the server was. */

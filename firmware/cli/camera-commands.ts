@@ -4,22 +4,15 @@
  */
 import type { Command } from 'commander';
 import { Failure } from '../base/failure.ts';
-import type {
-  CameraAnswer,
-  CamerasAnswer,
-  RecordingsAnswer,
-  SiteAnswer,
-  StatusAnswer,
-} from '../viewing/api.ts';
+import type { CameraAnswer, CamerasAnswer, SiteAnswer, StatusAnswer } from '../viewing/api.ts';
 import { chooseServer, getJson } from './api-client.ts';
 import { processTerminal, type Terminal } from './exit-codes.ts';
 import { addExportCommand } from './export-command.ts';
+import { addProtectCommand } from './protect-command.ts';
+import { getRecordings } from './recordings-list.ts';
 import { addServerOptions, type ServerOptions } from './server-option.ts';
 import { formatBytes, formatSpan, formatTable } from './text-table.ts';
 import { parseTimeArgument } from './time-argument.ts';
-
-/** Lists that are asked for at most: half a million segments. */
-const pagesMax = 50;
 
 /** Adds the commands to a program; `terminal` is the process unless a test brings its own. */
 export function addCameraCommands(program: Command, terminal: Terminal = processTerminal): void {
@@ -34,10 +27,24 @@ export function addCameraCommands(program: Command, terminal: Terminal = process
     .option('--from <time>', 'ISO 8601, Unix seconds, or -10m', '-24h')
     .option('--to <time>', 'the same, or now', 'now')
     .action((camera: string, options: RecordingsOptions) => recordings(camera, options, terminal));
+  addProtectCommand(addServerOptions(program.command('protect')), terminal);
   addExportCommand(
-    addServerOptions(program.command('export').description('save a recording as one MP4 file')),
+    addServerOptions(
+      program.command('export').description('save what is recorded of a camera as one MP4 file'),
+    ),
     terminal,
   );
+}
+
+function formatVolume({ folder, state, reason, ...bytes }: StatusAnswer['volumes'][number]): string[] {
+  const { totalBytes, freeBytes, recordedBytes } = bytes;
+  return [
+    folder,
+    state,
+    formatBytes(recordedBytes),
+    `${formatBytes(freeBytes)} of ${formatBytes(totalBytes)}`,
+    reason ?? '',
+  ];
 }
 
 async function status(options: ServerOptions, terminal: Terminal): Promise<void> {
@@ -66,6 +73,21 @@ async function status(options: ServerOptions, terminal: Terminal): Promise<void>
     ],
   ];
   terminal.out(formatTable(facts[0] ?? [], facts.slice(1)));
+  if (own.alarms.length > 0) {
+    terminal.out(
+      `\n${formatTable(
+        ['ALARM', 'SINCE', ''],
+        own.alarms.map(({ id, since, text }) => [id, since, text]),
+      )}`,
+    );
+  }
+  terminal.out(
+    `\n${formatTable(['VOLUME', 'STATE', 'RECORDED', 'FREE', ''], own.volumes.map(formatVolume))}`,
+  );
+  if (own.cameras.length > 0) {
+    const safe = own.cameras.map(({ id, durableThrough }) => [id, durableThrough ?? 'nothing yet']);
+    terminal.out(`\n${formatTable(['CAMERA', 'SAFE TO'], safe)}`);
+  }
   const servers = site.servers.map(({ id, state, hops, cameras: ids, pageUrl }) => {
     return [id, state, hops === null ? '-' : String(hops), String(ids.length), pageUrl];
   });
@@ -128,31 +150,6 @@ async function recordings(camera: string, options: RecordingsOptions, terminal: 
     );
   }
   refuseIncomplete(answer.unreachable);
-}
-
-/** The whole list, asked for as often as the server cuts it. */
-async function getRecordings(
-  server: string,
-  camera: string,
-  range: { from: string; to: string },
-): Promise<RecordingsAnswer> {
-  const ask = (from: string): Promise<RecordingsAnswer> => {
-    const query = new URLSearchParams({ from, to: range.to });
-    return getJson(server, `/api/cameras/${encodeURIComponent(camera)}/recordings?${query.toString()}`);
-  };
-  const all = await ask(range.from);
-  for (let page = 1, last = all; last.truncated && page < pagesMax; page++) {
-    const end = last.segments.at(-1)?.from;
-    if (end === undefined) break;
-    last = await ask(end);
-    const known = new Set(all.segments.map(({ url }) => url));
-    const fresh = last.segments.filter(({ url }) => !known.has(url));
-    all.truncated = last.truncated;
-    if (fresh.length === 0) break;
-    all.segments.push(...fresh);
-    all.unreachable = [...new Set([...all.unreachable, ...last.unreachable])].sort();
-  }
-  return all;
 }
 
 function refuseIncomplete(unreachable: readonly string[]): void {

@@ -15,6 +15,7 @@ const exitCodes = {
   access: 4,
   unreachable: 5,
   partial: 6,
+  problems: 7,
 } as const;
 
 const exitCodeByFailure: Record<FailureCode, number> = {
@@ -34,6 +35,8 @@ const exitCodeByFailure: Record<FailureCode, number> = {
   CAPTURE_DIED: exitCodes.failure,
   INDEX_DAMAGED: exitCodes.failure,
   SERVER_FAILED: exitCodes.failure,
+  PROBLEMS_FOUND: exitCodes.problems,
+  DISK_FULL: exitCodes.failure,
 };
 
 /** The exit code for anything that was thrown. */

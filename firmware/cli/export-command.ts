@@ -1,17 +1,25 @@
 /**
- * `starling export`: saves a stretch of a camera as one MP4 file.
+ * `starling export`: saves a stretch of a camera as one MP4 file, fragmented or progressive.
  *
  * Invariants: the file appears under its name only when it is whole and on the disk (FILE.part until then); an
- * existing file is kept unless `--force`; what is missing in the file is named, exit code 6.
+ * existing file is kept unless `--force`; an export that was interrupted goes on from FILE.part at the next call; what
+ * is missing in the file is named, exit code 6, but not what was never recorded for a reason that is known.
  */
-import { open, rename, rm, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { SingleBar } from 'cli-progress';
-import type { Command } from 'commander';
-import { Failure, messageOf } from '../base/failure.ts';
+import { type Command, Option } from 'commander';
+import { Failure } from '../base/failure.ts';
+import { writeProgressive } from '../media/progressive-mp4.ts';
 import type { RecordingsAnswer } from '../viewing/api.ts';
-import { chooseServer, getJson, openAnswer } from './api-client.ts';
+import type { TimeRange } from '../viewing/time-query.ts';
+import { chooseServer, openAnswer } from './api-client.ts';
 import type { Terminal } from './exit-codes.ts';
+import { type Lacks, lacksOf } from './export-missing.ts';
+import { type ExportRequest, PartFile, writeWholeFile } from './export-part.ts';
+import { CannotJoin, overlapUs, Splice } from './export-splice.ts';
+import { getRecordings } from './recordings-list.ts';
+import { ResponseBody } from './response-body.ts';
 import { formatBytes } from './text-table.ts';
 import { parseTimeArgument } from './time-argument.ts';
 
@@ -24,6 +32,7 @@ interface ExportOptions {
   readonly from: string;
   readonly to: string;
   readonly output: string;
+  readonly format: 'fragmented' | 'progressive';
   readonly force?: true;
 }
 
@@ -34,7 +43,21 @@ export function addExportCommand(command: Command, terminal: Terminal): void {
     .requiredOption('--from <time>', 'ISO 8601, Unix seconds, or -10m')
     .requiredOption('--to <time>', 'the same, or now')
     .requiredOption('-o, --output <file>', 'file to write')
+    .addOption(
+      new Option(
+        '--format <format>',
+        'fragmented: plays from any part of it; progressive: for older programs',
+      )
+        .choices(['fragmented', 'progressive'])
+        .default('fragmented'),
+    )
     .option('--force', 'overwrite the file')
+    .addHelpText(
+      'after',
+      '\nAn export that was interrupted goes on where it stopped when it is called again with the same times.\n' +
+        'Exit code 6: the file lacks something that a server has; which, is said.\n\n' +
+        'Example:\n  starling export cam-1 --from 2026-11-22T12:00:00Z --to 2026-11-22T12:10:00Z -o door.mp4',
+    )
     .action((camera: string, options: ExportOptions) => save(camera, options, terminal));
 }
 
@@ -47,98 +70,195 @@ async function save(camera: string, options: ExportOptions, terminal: Terminal):
     throw new Failure('USAGE', `--from ${from} is not before --to ${to}`, { advice: 'Swap the two.' });
   }
   if (options.force === undefined) await refuseExisting(options.output);
-  const query = new URLSearchParams({ from, to }).toString();
-  const path = `/api/cameras/${encodeURIComponent(camera)}`;
-  const response = await openAnswer(server, `${path}/video.mp4?${query}`);
-  const total = terminal.interactive
-    ? await expectedBytes(server, `${path}/recordings?${query}`, { from, to })
-    : 0;
-  const bytes = await writeWhole(response, options, total);
-  const missing = missingIn(response);
-  const start = String(response.headers[startHeader] ?? from);
-  if (options.json) {
-    terminal.out(`${JSON.stringify({ file: options.output, bytes, start, missing })}\n`);
-  } else {
-    terminal.err(`wrote ${options.output}: ${formatBytes(bytes)}, from ${start}\n`);
+  const task: Task = { server, options, terminal, request: { camera, from, to } };
+  const saved = (await exported(task, false)) ?? (await exported(task, true));
+  if (saved === undefined) {
+    throw new Failure('SERVER_FAILED', 'the server does not go on with a file that it began itself', {
+      advice: 'Check that all servers run the same version.',
+    });
   }
-  if (missing.length === 0) return;
-  const advice = 'Export again when all servers can be reached; see `starling status`.';
-  throw new Failure('PARTIAL', `${options.output} is not complete: missing ${missing.join(', ')}`, {
-    advice,
+  report(saved, options, terminal);
+}
+
+interface Task {
+  readonly server: string;
+  readonly options: ExportOptions;
+  readonly terminal: Terminal;
+  readonly request: ExportRequest;
+}
+
+interface Saved extends Lacks {
+  readonly file: string;
+  readonly bytes: number;
+  readonly start: string;
+  readonly format: ExportOptions['format'];
+  /** bytes of an earlier call that were gone on with */
+  readonly resumedBytes: number;
+}
+
+/** One attempt; undefined when the part that was there cannot be gone on with. */
+async function exported(task: Task, anew: boolean): Promise<Saved | undefined> {
+  const { server, request, options, terminal } = task;
+  const list = await listed(task);
+  // Nothing is created before the server has answered.
+  const known = await partOf(task, anew);
+  const fromUs = Date.parse(request.from) * 1000;
+  const askedUs = known === undefined ? fromUs : Math.max(fromUs, known.lastUs - overlapUs);
+  const query = new URLSearchParams({ from: iso(askedUs), to: request.to });
+  const path = `/api/cameras/${encodeURIComponent(request.camera)}/video.mp4?${query.toString()}`;
+  const response = await openAnswer(server, path).catch((thrown: unknown) => {
+    // Retention may have deleted what the part ends with.
+    if (known !== undefined && thrown instanceof Failure && thrown.code === 'NOT_FOUND') return undefined;
+    throw thrown;
   });
-}
-
-async function refuseExisting(file: string): Promise<void> {
-  const exists = await stat(file).then(
-    () => true,
-    () => false,
-  );
-  if (!exists) return;
-  throw new Failure('USAGE', `${file} exists`, {
-    advice: 'Name another file, or add --force to overwrite it.',
-  });
-}
-
-/** About how large the file will be: the segments' bytes, in proportion to what is wanted of each. */
-async function expectedBytes(
-  server: string,
-  path: string,
-  range: { from: string; to: string },
-): Promise<number> {
-  const [fromMs, toMs] = [Date.parse(range.from), Date.parse(range.to)];
-  const { segments } = await getJson<RecordingsAnswer>(server, path);
-  return segments.reduce((sum, { from, to, bytes }) => {
-    const [startMs, endMs] = [Date.parse(from), Date.parse(to)];
-    const wantedMs = Math.min(endMs, toMs) - Math.max(startMs, fromMs);
-    return sum + Math.round(bytes * Math.max(0, Math.min(1, wantedMs / Math.max(1, endMs - startMs))));
-  }, 0);
-}
-
-/** Writes the whole body to the file and returns its length; on failure nothing is left behind. */
-async function writeWhole(response: IncomingMessage, options: ExportOptions, total: number): Promise<number> {
-  const part = `${options.output}.part`;
-  const bar = total > 0 ? startBar(total) : undefined;
-  let bytes = 0;
+  if (response === undefined) return undefined;
+  const body = new ResponseBody(response);
+  await using part = await openPart(task, known === undefined, response);
+  const resumed = known === undefined ? undefined : part.end;
+  const told = [...part.knownMissing, ...missingIn(response)];
+  await part.note(told);
+  if (resumed !== undefined) terminal.err(`goes on after ${formatBytes(resumed.bytes)} of ${part.path}\n`);
+  const bar = startBar(terminal, expectedBytes(list, request));
   try {
-    const file = await open(part, 'w').catch(fileFailure(response, part));
-    try {
-      for await (const chunk of bodyOf(response)) {
-        await file.write(chunk).catch(fileFailure(response, part));
-        bytes += chunk.length;
-        bar?.update(Math.min(bytes, total), { written: formatBytes(bytes) });
-      }
-      await file.sync().catch(fileFailure(response, part));
-    } finally {
-      await file.close();
-    }
-    if (options.force === undefined) await refuseExisting(options.output);
-    await rename(part, options.output).catch(fileFailure(response, options.output));
-    bar?.update(total);
-    return bytes;
+    await receive(body, { part, splice: resumed && new Splice(resumed), bar });
   } catch (thrown) {
     response.destroy();
-    await rm(part, { force: true });
+    if (thrown instanceof CannotJoin) {
+      terminal.err(`${part.path} cannot be gone on with (${thrown.message}): begins anew\n`);
+      return undefined;
+    }
+    if (part.bytes === 0) await part.discard();
+    throw part.bytes === 0 ? thrown : interrupted(thrown, task);
+  } finally {
+    bar?.stop();
+  }
+  if (options.force === undefined) await refuseExisting(options.output);
+  const range = { fromUs, toUs: Date.parse(request.to) * 1000 };
+  const lacks = lacksOf(range, list, {
+    told: [...part.knownMissing, ...missingIn(response)],
+    part: resumed?.holds ?? [],
+  });
+  const start =
+    resumed === undefined ? String(response.headers[startHeader] ?? request.from) : iso(resumed.startUs);
+  const bytes = await finish(part, task);
+  return {
+    file: options.output,
+    bytes,
+    start,
+    format: options.format,
+    resumedBytes: resumed?.bytes ?? 0,
+    ...lacks,
+  };
+}
+
+/** Where an earlier call stopped. Undefined when there is nothing to go on with. */
+async function partOf({ options, request }: Task, anew: boolean): Promise<PartFile['end']> {
+  if (anew || !(await exists(`${options.output}.part`))) return undefined;
+  await using part = await PartFile.open(options.output, request, false);
+  return part.end;
+}
+
+async function openPart(
+  { options, request }: Task,
+  anew: boolean,
+  response: IncomingMessage,
+): Promise<PartFile> {
+  try {
+    return await PartFile.open(options.output, request, anew);
+  } catch (thrown) {
+    response.destroy();
     throw thrown;
+  }
+}
+
+/** What is recorded; without that there is no progress bar, and gaps stay unexplained. */
+async function listed({ server, request }: Task): Promise<Pick<RecordingsAnswer, 'segments' | 'gaps'>> {
+  try {
+    return await getRecordings(server, request.camera, request);
+  } catch (thrown) {
+    if (thrown instanceof Failure) return { segments: [], gaps: [] };
+    throw thrown;
+  }
+}
+
+/** Writes the whole body. */
+async function receive(
+  body: ResponseBody,
+  target: { part: PartFile; splice: Splice | undefined; bar: SingleBar | undefined },
+): Promise<void> {
+  const { part, splice, bar } = target;
+  for await (const chunk of body.chunks()) {
+    for (const bytes of splice === undefined ? [chunk] : splice.push(chunk)) await part.append(bytes);
+    bar?.update(Math.min(part.bytes, bar.getTotal()), { written: formatBytes(part.bytes) });
+  }
+  splice?.finish();
+}
+
+/** Gives the file its name, in the wanted format; its length. */
+async function finish(part: PartFile, { options, terminal }: Task): Promise<number> {
+  if (options.format === 'fragmented') {
+    await part.finish(options.output);
+    return part.bytes;
+  }
+  const bar = startBar(terminal, part.bytes);
+  try {
+    const bytes = await writeWholeFile(options.output, (write) => {
+      const onProgress = (done: number): void => bar?.update(done, { written: 'tables' });
+      return writeProgressive({ read: part.read, size: part.bytes, write, onProgress });
+    });
+    await part.discard();
+    return bytes;
   } finally {
     bar?.stop();
   }
 }
 
-async function* bodyOf(response: IncomingMessage): AsyncGenerator<Buffer> {
-  try {
-    for await (const chunk of response as AsyncIterable<Buffer>) yield chunk;
-  } catch (cause) {
-    const advice = 'Try again.';
-    throw new Failure('UNREACHABLE', `the server broke off: ${messageOf(cause)}`, { advice, cause });
+function report(saved: Saved, { json }: ExportOptions, terminal: Terminal): void {
+  const { file, bytes, start, missing, gaps } = saved;
+  if (json) terminal.out(`${JSON.stringify(saved)}\n`);
+  else {
+    terminal.err(`wrote ${file}: ${formatBytes(bytes)}, from ${start}\n`);
+    for (const { from, to, reason } of gaps) terminal.err(`not recorded: ${from}/${to} (${reason})\n`);
   }
+  if (missing.length === 0) return;
+  const advice = 'Export again when all servers can be reached; see `starling status`.';
+  throw new Failure('PARTIAL', `${file} is not complete: missing ${missing.join(', ')}`, { advice });
 }
 
-function fileFailure(response: IncomingMessage, file: string): (cause: unknown) => never {
-  return (cause) => {
-    response.destroy();
-    const advice = 'Check the folder, its permissions and the free space.';
-    throw new Failure('FILE_IO', `cannot write ${file}: ${messageOf(cause)}`, { advice, cause });
-  };
+/** What came is kept; the times are given as they were resolved, because `-10m` means another time tomorrow. */
+function interrupted(thrown: unknown, { options, request }: Task): unknown {
+  if (!(thrown instanceof Failure)) return thrown;
+  const { camera, from, to } = request;
+  const command = `starling export ${camera} --from ${from} --to ${to} -o ${options.output}`;
+  const advice = `${thrown.advice} What has come is kept in ${options.output}.part; go on with:\n  ${command}`;
+  return new Failure(thrown.code, thrown.message, { advice, cause: thrown });
+}
+
+async function refuseExisting(file: string): Promise<void> {
+  if (!(await exists(file))) return;
+  throw new Failure('USAGE', `${file} exists`, {
+    advice: 'Name another file, or add --force to overwrite it.',
+  });
+}
+
+function exists(file: string): Promise<boolean> {
+  return stat(file).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** About how large the file will be: the segments' bytes, in proportion to what is wanted of each. */
+function expectedBytes(
+  { segments }: Pick<RecordingsAnswer, 'segments'>,
+  range: { from: string; to: string },
+): number {
+  const [fromMs, toMs] = [Date.parse(range.from), Date.parse(range.to)];
+  return segments.reduce((sum, { from, to, bytes }) => {
+    const [startMs, endMs] = [Date.parse(from), Date.parse(to)];
+    const wantedMs = Math.min(endMs, toMs) - Math.max(startMs, fromMs);
+    return sum + Math.round(bytes * Math.max(0, Math.min(1, wantedMs / Math.max(1, endMs - startMs))));
+  }, 0);
 }
 
 /** Ranges that the file lacks; the trailer knows more than the header, which was sent before the body. */
@@ -147,7 +267,13 @@ function missingIn(response: IncomingMessage): string[] {
   return typeof told === 'string' && told !== '' ? told.split(',').map((range) => range.trim()) : [];
 }
 
-function startBar(total: number): SingleBar {
+function iso(us: TimeRange['fromUs']): string {
+  return new Date(Math.floor(us / 1000)).toISOString();
+}
+
+/** Undefined when nobody looks, or nothing is known about the length. */
+function startBar({ interactive }: Terminal, total: number): SingleBar | undefined {
+  if (!interactive || total <= 0) return undefined;
   const bar = new SingleBar({
     format: '{bar} {percentage}%  {written}',
     stream: process.stderr,

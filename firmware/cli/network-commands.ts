@@ -1,5 +1,5 @@
 /**
- * Commands about the network of servers, answered by any of them: `tables`, `neighbors`, `where`, `log`, `leave`. Each
+ * Commands about the network of servers, answered by any of them: `tables`, `neighbors`, `where`, `stream`, `log`, `leave`. Each
  * prints for people, or with `--json` the answer of the API.
  */
 import type { Command } from 'commander';
@@ -11,6 +11,7 @@ import { addLeaveCommand } from './leave-command.ts';
 import { addLogCommand } from './log-command.ts';
 import { formatNeighbors, formatTables, formatWhere } from './network-text.ts';
 import { addServerOptions, type ServerOptions } from './server-option.ts';
+import { addStreamCommand } from './stream-command.ts';
 
 /** Adds the commands to a program; `terminal` is the process unless a test brings its own. */
 export function addNetworkCommands(program: Command, terminal: Terminal = processTerminal): void {
@@ -34,6 +35,7 @@ export function addNetworkCommands(program: Command, terminal: Terminal = proces
     .argument('<camera>', 'camera id')
     .addHelpText('after', '\nExample:\n  starling where cam-1')
     .action((camera: string, options: ServerOptions) => where(camera, options, terminal));
+  addStreamCommand(addServerOptions(program.command('stream')), terminal);
   addLogCommand(addServerOptions(program.command('log')), terminal);
   addLeaveCommand(addServerOptions(program.command('leave')), terminal);
 }

@@ -27,11 +27,13 @@ async function addUnitCommand(program: Command, version: string): Promise<void> 
 async function addAllCommands(program: Command, version: string): Promise<void> {
   const { addDemoCommand } = await import('./demo-command.ts');
   const { addCameraCommands } = await import('./camera-commands.ts');
+  const { addCheckCommand } = await import('./check-command.ts');
   const { addNetworkCommands } = await import('./network-commands.ts');
   const { addSiteCommands } = await import('./site-commands.ts');
   addDemoCommand(program);
   await addUnitCommand(program, version);
   addCameraCommands(program);
+  addCheckCommand(program);
   addNetworkCommands(program);
   addSiteCommands(program);
 }

@@ -16,6 +16,8 @@ const restartMs: { readonly first: number; readonly max: number } = { first: 5_0
 const soundMs = 60_000;
 /** A unit that has not stopped by then is killed. */
 const stopMs = 12_000;
+/** A server syncs as many files a second as it has cameras; each waits for the disk on a thread. */
+const serverThreads = '16';
 /** Different lines of a unit that dies all the time. */
 const toldMax = 100;
 
@@ -51,10 +53,12 @@ export class UnitProcess {
   }
 
   start(): void {
-    const { folder, settings } = this.unit;
+    const { folder, settings, role } = this.unit;
+    // A process cannot change this for itself: its threads are there before its program is.
+    const threads = role === 'server' ? { UV_THREADPOOL_SIZE: serverThreads } : {};
     const child = spawn(process.execPath, [this.program, 'run', '--config', settings], {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-      env: { ...process.env, STARLING_LOG: 'plain' },
+      env: { ...threads, ...process.env, STARLING_LOG: 'plain' },
     });
     this.child = child;
     this.startedAtMs = Date.now();

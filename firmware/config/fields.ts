@@ -33,6 +33,12 @@ export function integer(min: number, max: number) {
   return z.int({ error }).min(min, { error }).max(max, { error });
 }
 
+/** A number within bounds, both included, that need not be whole. */
+export function amount(min: number, max: number) {
+  const error = `expected ${min}..${max}`;
+  return z.number({ error }).min(min, { error }).max(max, { error });
+}
+
 /** A whole even number of pixels: 4:2:0 video has one colour sample for two. */
 export function pixels(min: number, max: number) {
   return integer(min, max).refine((value) => value % 2 === 0, { error: 'expected an even number' });

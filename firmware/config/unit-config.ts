@@ -12,6 +12,7 @@ import { Failure, messageOf } from '../base/failure.ts';
 import { unitRoles } from '../site/identity.ts';
 import { isAddress, isLoopbackHost, isMulticastAddress, parseEndpoint } from './endpoint.ts';
 import {
+  amount,
   choice,
   host,
   id,
@@ -149,6 +150,38 @@ const cameraSection = section({
   outbox: outbox.prefault({}).describe('samples that no server has acknowledged'),
 }).describe('settings of a camera unit');
 
+const days = integer(1, 36_500);
+const gigabytes = amount(0.01, 1_000_000);
+
+const retention = section({
+  days: days.optional().describe('recordings older than this are deleted, days; by default none is too old'),
+  gigabytes: gigabytes
+    .optional()
+    .describe(
+      'most that all recordings of this server may take together, GB; by default what the disks hold',
+    ),
+  reserveMb: integer(0, 10_000_000)
+    .optional()
+    .describe(
+      'free space below which the oldest recordings of a volume are deleted, MB; by default 2 % of the volume, at least 256 MB, at most 10 GB or a tenth of the volume',
+    ),
+  cameras: withoutRepeats(
+    listOf(
+      section({
+        id: id.describe('name of the camera'),
+        days: days.optional().describe('as retention.days, for this camera alone'),
+        gigabytes: gigabytes.optional().describe('most that recordings of this camera may take, GB'),
+      }),
+      0,
+      1024,
+    ),
+    (item) => (item as { id?: unknown } | null)?.id ?? Symbol('no id'),
+    'expected cameras with different ids',
+  )
+    .default([])
+    .describe('cameras of which more or less is kept'),
+}).describe('what is deleted, the oldest first; protected recordings never are');
+
 const serverSection = section({
   http: section({
     host: textThat(
@@ -166,7 +199,8 @@ const serverSection = section({
   syncIntervalMs: integer(100, 10_000)
     .default(1000)
     .describe('longest time until a sample is safe on disk, ms'),
-  camerasMax: integer(1, 128).default(64).describe('most cameras this server takes'),
+  retention: retention.prefault({}),
+  camerasMax: integer(1, 256).default(64).describe('most cameras this server takes'),
   kbpsMax: integer(64, 100_000_000)
     .default(gigabitKbps * linkShare)
     .describe('most that the cameras it takes may send together, kbit/s; by default 60 % of a gigabit link'),

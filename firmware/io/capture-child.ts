@@ -1,6 +1,7 @@
 /**
  * The capture process seen from the unit: a child of this same program, started as `starling capture-process`, that
- * takes a plan on its standard input and answers with frames (base/frames.ts) on file descriptor 3.
+ * takes a plan, and later changes of the stream's settings, on its standard input, a line of JSON each, and answers
+ * with frames (base/frames.ts) on file descriptor 3.
  *
  * Invariants: when the unit dies the child's standard input ends and it kills itself; what the child writes to its
  * standard error goes to the unit's own.
@@ -53,6 +54,9 @@ export function captureStarter(program: string): StartCapture {
     output?.on('error', () => undefined);
     return {
       pid: child.pid,
+      adjust: (settings) => {
+        if (!gone) child.stdin?.write(`${JSON.stringify(settings)}\n`);
+      },
       kill: () => {
         child.kill('SIGKILL');
       },

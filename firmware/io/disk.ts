@@ -1,18 +1,36 @@
 /** The real disk: node:fs/promises, one writev per append. */
-import { type FileHandle, mkdir, open, rm, stat } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, rm, rmdir, stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { Failure, type FailureCode, messageOf } from '../base/failure.ts';
-import type { Disk, RecordingFile } from '../recording/disk.ts';
+import type { DirectoryEntry, Disk, RecordingFile } from '../recording/disk.ts';
 
 /** Linux takes at most this many parts in one writev (IOV_MAX); Node passes them on as they are. */
 const partsMax = 1024;
+/** What libuv starts when it is not told, and at the most. */
+const threadsUsual = 4;
+const threadsMax = 1024;
+
+const codes: Readonly<Record<string, FailureCode>> = {
+  ENOENT: 'FILE_MISSING',
+  ENOSPC: 'DISK_FULL',
+  EDQUOT: 'DISK_FULL',
+};
+
+/** Threads of this process that wait for disks; fixed when it starts. */
+export function diskThreads(): number {
+  const threads = Number(process.env['UV_THREADPOOL_SIZE']);
+  return Number.isSafeInteger(threads) && threads > 0 ? Math.min(threads, threadsMax) : threadsUsual;
+}
 
 function failure(path: string, error: unknown): Failure {
-  const system = (error as NodeJS.ErrnoException).code;
-  const code: FailureCode = system === 'ENOENT' ? 'FILE_MISSING' : 'FILE_IO';
+  const code = codes[codeOf(error)] ?? 'FILE_IO';
   const advice =
-    system === 'ENOSPC' ? 'The disk is full: free space or add a volume.' : 'Check the disk and its mount.';
+    code === 'DISK_FULL' ? 'The disk is full: free space or add a volume.' : 'Check the disk and its mount.';
   return new Failure(code, `${path}: ${messageOf(error)}`, { advice, cause: error });
+}
+
+function codeOf(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? '';
 }
 
 async function guarded<T>(path: string, work: () => Promise<T>): Promise<T> {
@@ -75,7 +93,7 @@ export const realDisk: Disk = {
     try {
       return recordingFile(path, await open(path, 'ax'));
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'EEXIST') return undefined;
+      if (codeOf(error) === 'EEXIST') return undefined;
       throw failure(path, error);
     }
   },
@@ -95,7 +113,7 @@ export const realDisk: Disk = {
     try {
       return (await stat(path)).size;
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      if (codeOf(error) === 'ENOENT') return undefined;
       throw failure(path, error);
     }
   },
@@ -110,4 +128,34 @@ export const realDisk: Disk = {
       }
     }),
   remove: (path) => guarded(path, () => rm(path)),
+  list: async (path) => {
+    try {
+      const entries = await readdir(path, { withFileTypes: true });
+      return entries
+        .map((entry): DirectoryEntry => {
+          const other = entry.isDirectory() ? 'directory' : 'other';
+          return { name: entry.name, kind: entry.isFile() ? 'file' : other };
+        })
+        .sort((a, b) => (a.name < b.name ? -1 : 1));
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') return [];
+      throw failure(path, error);
+    }
+  },
+  removeDirectory: async (path) => {
+    try {
+      await rmdir(path);
+      return true;
+    } catch (error) {
+      const code = codeOf(error);
+      if (code === 'ENOTEMPTY' || code === 'EEXIST') return false;
+      if (code === 'ENOENT') return true;
+      throw failure(path, error);
+    }
+  },
+  usage: (path) =>
+    guarded(path, async () => {
+      const [{ blocks, bavail, bsize }, { dev }] = await Promise.all([statfs(path), stat(path)]);
+      return { totalBytes: blocks * bsize, freeBytes: bavail * bsize, device: String(dev) };
+    }),
 };

@@ -1,12 +1,27 @@
-/** The index store on LevelDB. */
+/**
+ * The index store on LevelDB.
+ *
+ * Invariant: an index is there whole or not at all. LevelDB (1.20) syncs every manifest but the first: after a power cut
+ * soon after it made a store, `CURRENT` may name an empty file, and the store can never be opened again. So a new store
+ * is made beside its place, put on the medium, and then moved there.
+ */
+import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { Level } from 'level';
 import { Failure, messageOf } from '../base/failure.ts';
 import type { IndexStore } from '../recording/index-store.ts';
+import { hasErrno } from './text-files.ts';
+
+/** What is fetched at a time: a page of listings in one turn of a thread, not in ten. */
+const highWaterMarkBytes = 256 * 1024;
 
 /** Opens (or creates) the store. Rejects with Failure INDEX_DAMAGED when it cannot, also while another process has it. */
 export async function openLevelStore(path: string): Promise<IndexStore> {
-  const level = new Level<string, Buffer>(path, { keyEncoding: 'utf8', valueEncoding: 'buffer' });
+  let level: Level<string, Buffer>;
   try {
+    await createStore(path);
+    // Not earlier: it opens its folder on its own, and makes it.
+    level = new Level(path, { keyEncoding: 'utf8', valueEncoding: 'buffer' });
     await level.open();
   } catch (error) {
     const cause = (error as { cause?: { code?: string } }).cause;
@@ -27,7 +42,41 @@ export async function openLevelStore(path: string): Promise<IndexStore> {
         { sync: true },
       ),
     range: async ({ from, to, limit }) =>
-      (await level.iterator({ gte: from, lt: to, limit }).all()).map(([key, value]) => ({ key, value })),
+      (await level.iterator({ gte: from, lt: to, limit, highWaterMarkBytes }).all()).map(([key, value]) => ({
+        key,
+        value,
+      })),
     [Symbol.asyncDispose]: () => level.close(),
   };
+}
+
+/** Makes a store where there is nothing, or an empty folder. What is there otherwise is LevelDB's to judge. */
+async function createStore(path: string): Promise<void> {
+  if ((await entriesOf(path)).length > 0) return;
+  const next = `${path}.new`;
+  // An attempt that a power cut ended.
+  await rm(next, { recursive: true, force: true });
+  await mkdir(dirname(path), { recursive: true });
+  const level = new Level(next);
+  await level.open();
+  await level.close();
+  for (const name of await readdir(next)) await syncPath(join(next, name));
+  await syncPath(next);
+  await rename(next, path);
+  await syncPath(dirname(path));
+}
+
+async function entriesOf(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT')) return [];
+    throw error;
+  }
+}
+
+/** Puts a file, or the entries of a folder, on the medium. */
+async function syncPath(path: string): Promise<void> {
+  await using handle = await open(path, 'r');
+  await handle.sync();
 }

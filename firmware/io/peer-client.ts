@@ -63,6 +63,7 @@ class HttpsPeerClient implements OpenPeerClient {
     return new Promise((resolve, reject) => {
       const request = https.request({
         ...this.tlsOptions(server),
+        method: options.method ?? 'GET',
         agent: options.lasting === true ? this.lasting : this.agent,
         host: address.host,
         port: address.port,

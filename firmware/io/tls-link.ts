@@ -6,7 +6,7 @@
  * role were read from it; at most `linksMax` sockets at a time; a frame that breaks the framing closes the link.
  */
 import { setMaxListeners } from 'node:events';
-import type { AddressInfo, Socket } from 'node:net';
+import type { AddressInfo, ConnectOpts, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import tls from 'node:tls';
 import { Failure, messageOf } from '../base/failure.ts';
@@ -27,6 +27,15 @@ const keepAliveMs = 10_000;
 /** A peer that reads nothing for so long holds more than this unsent; then the link is given up. */
 const unsentBytesMax = 64 * 1024 * 1024;
 
+/**
+ * Where links that this unit has dialled receive: one record of TLS after the other, each taken out before the next one
+ * comes. So nothing is allocated for what is received, which the garbage collector would charge dearly.
+ */
+const receiving = Buffer.allocUnsafeSlow(64 * 1024);
+
+/** Takes bytes that are good for the time of the call only. */
+type OnBytes = (bytes: Buffer) => void;
+
 /** Refusals are counted by reason and logged once per reason; `peer` is an address or a unit id. */
 export type OnRefused = (reason: string, peer: string) => void;
 
@@ -34,26 +43,29 @@ export type OnRefused = (reason: string, peer: string) => void;
 export class TlsLink implements FrameLink {
   readonly peer: Peer;
   private readonly socket: tls.TLSSocket;
+  private readonly deliver: (onBytes: OnBytes) => void;
   private handlers: LinkHandlers | undefined;
   private reason: string | undefined;
   /** nothing more is sent */
   private ending = false;
   private done = false;
 
-  constructor(socket: tls.TLSSocket, peer: Peer) {
+  /** `deliver` names who takes what is received; without it that is read from the socket. */
+  constructor(socket: tls.TLSSocket, peer: Peer, deliver?: (onBytes: OnBytes) => void) {
     this.socket = socket;
     this.peer = peer;
+    this.deliver = deliver ?? ((onBytes) => void socket.on('data', onBytes));
     socket.setNoDelay(true);
     socket.setKeepAlive(true, keepAliveMs);
   }
 
-  /** Starts delivery; frames that arrived earlier are not lost. */
+  /** Starts delivery; frames that arrived earlier are not lost. A frame's parts are good for the time of the call. */
   open(handlers: LinkHandlers): void {
     this.handlers = handlers;
     const reader = new FrameReader((kind, parts) => {
       if (!this.done) handlers.frame(kind, parts);
-    });
-    this.socket.on('data', (chunk: Buffer) => {
+    }, 'passing');
+    this.deliver((chunk) => {
       if (this.done || reader.push(chunk)) return;
       handlers.refused(reader.reason ?? 'bad frame');
       this.close(reader.reason ?? 'bad frame');
@@ -133,17 +145,43 @@ function peerOf(socket: tls.TLSSocket, site: string): Peer | string {
   return identity.ok ? identity.value : identity.reason;
 }
 
+/** What comes on a link that was dialled: the first bytes may be there before somebody takes them. */
+class Received {
+  private early: Buffer[] = [];
+  private onBytes: OnBytes = (bytes) => void this.early.push(Buffer.from(bytes));
+
+  take(bytes: Buffer): void {
+    this.onBytes(bytes);
+  }
+
+  deliver(onBytes: OnBytes): void {
+    this.onBytes = onBytes;
+    for (const bytes of this.early) onBytes(bytes);
+    this.early = [];
+  }
+}
+
 /** Dials a unit. Rejects with Failure UNREACHABLE, also when the other end is not one of this site. */
 export function dialLink(identity: UnitIdentity, address: Address, signal: AbortSignal): Promise<TlsLink> {
   return new Promise((resolve, reject) => {
-    const socket = tls.connect({
+    const received = new Received();
+    // Node takes `onread` here as it does for a plain socket; its types do not know.
+    const options: tls.ConnectionOptions & Pick<ConnectOpts, 'onread'> = {
       ...tlsOptions(identity),
+      onread: {
+        buffer: receiving,
+        callback: (bytes) => {
+          received.take(receiving.subarray(0, bytes));
+          return true;
+        },
+      },
       host: address.host,
       port: address.port,
       ALPNProtocols: [linkProtocol],
       // Units are named by their certificate's URI, not by host names.
       checkServerIdentity: () => undefined,
-    });
+    };
+    const socket = tls.connect(options);
     const fail = (reason: string): void => {
       settle();
       socket.on('error', () => undefined);
@@ -160,7 +198,7 @@ export function dialLink(identity: UnitIdentity, address: Address, signal: Abort
       if (typeof peer === 'string') return fail(peer);
       if (socket.alpnProtocol !== linkProtocol) return fail('it speaks another protocol');
       settle();
-      resolve(new TlsLink(socket, peer));
+      resolve(new TlsLink(socket, peer, (onBytes) => received.deliver(onBytes)));
     };
     const settle = (): void => {
       socket.setTimeout(0);

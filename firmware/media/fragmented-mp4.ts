@@ -8,10 +8,11 @@
  */
 import assert from 'node:assert';
 import { encode } from '../base/codec.ts';
+import { fragmentMark } from './fragment-mark.ts';
 import { ftyp, moov } from './mp4-boxes.ts';
 import { planRun, type Run, writeBox, writeMoof, writePrft, writeUuid } from './mp4-fragment-boxes.ts';
 import type { Sample, TrackDescription, TrackFormat, UtcMapping } from './sample.ts';
-import { fragmentBox, tracksMax } from './self-description.ts';
+import { fragmentBox, markBytes, tracksMax } from './self-description.ts';
 
 /** Most samples in one fragment, over all tracks. */
 export const fragmentSamplesMax = 16_384;
@@ -87,6 +88,9 @@ export function fragment(options: FragmentOptions): Fragment {
       for (const part of sample.payload) parts.push(part);
     }
   }
+  if (description !== undefined) {
+    header.writeUInt32BE(fragmentMark(header, parts.slice(1)), prftBytes + uuidBytes - markBytes);
+  }
   return { header, parts, bytes: header.length + payloadBytes, fromPtsUs: extent.from, toPtsUs: extent.to };
 }
 
@@ -102,6 +106,8 @@ function describe(options: FragmentOptions, runs: readonly Run[]): Buffer | unde
       firstSequence: first.sequence,
       count: samples.length,
     })),
+    // Filled in when all else is written.
+    mark: 0,
   });
 }
 

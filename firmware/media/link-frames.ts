@@ -2,13 +2,14 @@
  * The media frames of a link between a camera unit and its manager; kinds from 256 on, append-only.
  *
  * The camera announces its tracks under small numbers, then sends its samples; a sample longer than a slice goes in
- * several frames, so that echoes pass between. The manager acknowledges what is durable. Payloads pass by reference:
- * they are never re-encoded, and never copied here.
+ * several frames, so that echoes pass between. The manager acknowledges what is durable. Payloads are never re-encoded;
+ * the camera sends them by reference.
  */
 import { type Codec, decode, encode, flag, list, struct, text, u8, u32, u64 } from '../base/codec.ts';
-import { type FrameParts, joinParts, splitParts } from '../base/frames.ts';
+import { type FrameParts, joinParts } from '../base/frames.ts';
 import { id } from '../base/ids.ts';
 import { accept, type Result, reject } from '../base/result.ts';
+import { PayloadMemory } from './payload-memory.ts';
 import { gap, type Sample, sampleBytesMax, sampleHeader, trackDescription, utcMapping } from './sample.ts';
 
 /** Longest part of a sample in one frame. */
@@ -32,6 +33,8 @@ export const frameKinds = {
   durable: 261,
   /** server → camera: somebody is (or nobody is any longer) watching; send each sample at once (or in batches) */
   pacing: 262,
+  /** server → camera: what came of this camera since the last acknowledgement is lost; send it again */
+  resend: 263,
 } as const;
 
 /** Frames of one sample: slices may be a quarter full on average. A peer that dribbles is refused. */
@@ -55,6 +58,7 @@ export const durableFrame = struct({
   tracks: list(struct({ trackId: u8, through: u64 }), tracksPerCameraMax),
 });
 export const pacingFrame = struct({ camera: id, immediate: flag });
+export const resendFrame = struct({ camera: id });
 
 const sampleFrame = struct({ track: trackNumber, header: sampleHeader, bytes: u32 });
 /** Every field of it has a fixed width, so the header can be cut off before the payload. */
@@ -107,62 +111,93 @@ function slicesOf(payload: readonly Uint8Array[]): Uint8Array[][] {
   return slices;
 }
 
+/** Two's complement of 64 bits; undefined beyond 2^53 − 1, as everywhere in a packet. */
+function safeInteger(high: number, low: number): number | undefined {
+  const value = high * 0x1_0000_0000 + low;
+  return Number.isSafeInteger(value) ? value : undefined;
+}
+
 /** A sample whose slices have not all arrived. */
 interface Unfinished {
-  readonly sample: Sample & { payload: Uint8Array[] };
-  missing: number;
+  readonly sample: Sample;
+  readonly payload: Buffer;
+  filled: number;
   frames: number;
 }
 
-/** Puts samples together from sample and slice frames; one per link. After a refusal the link is of no use. */
+/**
+ * Puts samples together from sample and slice frames; one per link. Payloads are copied once, out of the memory that
+ * the link receives in into memory of their own (payload-memory.ts); whoever takes the sample is its first holder.
+ * After a refusal the link is of no use.
+ */
 export class SampleAssembler {
+  private readonly memory = new PayloadMemory();
   private readonly pending = new Map<number, Unfinished>();
   private unfinishedBytes = 0;
 
   /** The finished sample and its track, undefined while slices are missing, or why the frame is refused. */
   push(kind: number, parts: FrameParts): Result<{ track: number; sample: Sample } | undefined> {
-    return kind === frameKinds.sample ? this.begin(parts) : this.proceed(parts);
+    return kind === frameKinds.sample ? this.begin(joinParts(parts)) : this.proceed(joinParts(parts));
   }
 
-  private begin(parts: FrameParts): Result<{ track: number; sample: Sample } | undefined> {
-    const { head, tail } = splitParts(parts, sampleFrameBytes);
-    const decoded = decode(sampleFrame, head);
-    if (!decoded.ok) return reject(`sample: ${decoded.reason}`);
-    const { track, header, bytes } = decoded.value;
+  /** Reads the header by hand, field for field as `sampleFrame` declares it: there are thousands of them a second. */
+  private begin(body: Buffer): Result<{ track: number; sample: Sample } | undefined> {
+    if (body.length < sampleFrameBytes) return reject('sample: truncated');
+    const track = body[0] as number;
+    const sequence = safeInteger(body.readUInt32BE(1), body.readUInt32BE(5));
+    const ptsUs = safeInteger(body.readInt32BE(9), body.readUInt32BE(13));
+    const flags = body[25] as number;
+    const bytes = body.readUInt32BE(26);
+    if (sequence === undefined || ptsUs === undefined) return reject('sample: integer above 2^53');
+    if (flags > 1) return reject('sample: flag is neither 0 nor 1');
     if (bytes > sampleBytesMax) return reject('sample: longer than any access unit');
     if (this.pending.has(track)) return reject('sample: the one before is incomplete');
     if (track >= tracksPerLinkMax) return reject('sample: track number too high');
+    if (this.unfinishedBytes + bytes > unfinishedBytesMax)
+      return reject('sample: too many unfinished at a time');
+    const { payload, hold } = this.memory.take(bytes);
+    const sample = {
+      sequence,
+      ptsUs,
+      durationUs: body.readUInt32BE(17),
+      compositionUs: body.readUInt32BE(21),
+      keyframe: flags === 1,
+      payload: [payload],
+      bytes,
+      hold,
+    };
+    const unfinished = { sample, payload, filled: 0, frames: 0 };
     this.unfinishedBytes += bytes;
-    if (this.unfinishedBytes > unfinishedBytesMax) return reject('sample: too many unfinished at a time');
-    return this.add(track, { sample: { ...header, bytes, payload: [] }, missing: bytes, frames: 0 }, tail);
+    return this.add(track, unfinished, body, sampleFrameBytes);
   }
 
-  private proceed(parts: FrameParts): Result<{ track: number; sample: Sample } | undefined> {
-    const { head, tail } = splitParts(parts, 1);
-    const track = head[0];
-    const pending = track === undefined ? undefined : this.pending.get(track);
-    if (track === undefined || pending === undefined) return reject('slice: no sample before it');
-    return this.add(track, pending, tail);
+  private proceed(body: Buffer): Result<{ track: number; sample: Sample } | undefined> {
+    const track = body[0];
+    const unfinished = track === undefined ? undefined : this.pending.get(track);
+    if (track === undefined || unfinished === undefined) return reject('slice: no sample before it');
+    return this.add(track, unfinished, body, 1);
   }
 
+  /** Adds what of a body is payload, which begins at `from`. */
   private add(
     track: number,
-    pending: Unfinished,
-    parts: readonly Uint8Array[],
+    unfinished: Unfinished,
+    body: Buffer,
+    from: number,
   ): Result<{ track: number; sample: Sample } | undefined> {
-    pending.frames += 1;
-    if (pending.frames > framesPerSampleMax) return reject('sample: in too many slices');
-    for (const part of parts) {
-      pending.missing -= part.length;
-      pending.sample.payload.push(part);
-    }
-    if (pending.missing < 0) return reject('sample: more bytes than announced');
-    if (pending.missing > 0) {
-      this.pending.set(track, pending);
+    const { sample, payload } = unfinished;
+    unfinished.frames += 1;
+    if (unfinished.frames > framesPerSampleMax) return reject('sample: in too many slices');
+    if (unfinished.filled + body.length - from > payload.length)
+      return reject('sample: more bytes than announced');
+    body.copy(payload, unfinished.filled, from);
+    unfinished.filled += body.length - from;
+    if (unfinished.filled < payload.length) {
+      if (unfinished.frames === 1) this.pending.set(track, unfinished);
       return accept(undefined);
     }
-    this.pending.delete(track);
-    this.unfinishedBytes -= pending.sample.bytes;
-    return accept({ track, sample: pending.sample });
+    if (unfinished.frames > 1) this.pending.delete(track);
+    this.unfinishedBytes -= sample.bytes;
+    return accept({ track, sample });
   }
 }

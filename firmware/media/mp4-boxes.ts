@@ -1,5 +1,5 @@
 /**
- * The boxes of an init segment, one function each, named as in the standard: ISO/IEC 14496-12 (file format),
+ * The boxes of an init segment, one function each (progressive-mp4.ts shares some), named as in the standard: ISO/IEC 14496-12 (file format),
  * ISO/IEC 14496-15 §5.4 (AVC sample entry), ISO/IEC 14496-14 §5.6 and 14496-1 §7.2.6 (MP4 audio and descriptors).
  *
  * Invariants: every timescale is 1,000,000, so that media time is µs and nothing is rounded; the sample tables are
@@ -13,7 +13,7 @@ import { tracksBox, tracksBoxType } from './self-description.ts';
 const timescale = 1_000_000;
 
 /** A box: size, type, content (§4.2). */
-function box(type: string, ...content: readonly Uint8Array[]): Buffer {
+export function box(type: string, ...content: readonly Uint8Array[]): Buffer {
   const head = Buffer.alloc(8);
   const whole = Buffer.concat([head, ...content]);
   whole.writeUInt32BE(whole.length, 0);
@@ -22,24 +22,29 @@ function box(type: string, ...content: readonly Uint8Array[]): Buffer {
 }
 
 /** A box with version and flags (§4.2). */
-function fullBox(type: string, version: number, flags: number, ...content: readonly Uint8Array[]): Buffer {
+export function fullBox(
+  type: string,
+  version: number,
+  flags: number,
+  ...content: readonly Uint8Array[]
+): Buffer {
   return box(type, u32s(version * 0x100_0000 + flags), ...content);
 }
 
-function u32s(...values: readonly number[]): Buffer {
+export function u32s(...values: readonly number[]): Buffer {
   const bytes = Buffer.alloc(values.length * 4);
   values.forEach((value, i) => void bytes.writeUInt32BE(value, i * 4));
   return bytes;
 }
 
-function u16s(...values: readonly number[]): Buffer {
+export function u16s(...values: readonly number[]): Buffer {
   const bytes = Buffer.alloc(values.length * 2);
   values.forEach((value, i) => void bytes.writeUInt16BE(value, i * 2));
   return bytes;
 }
 
 /** Rows of the unity matrix, 16.16 and 2.30 fixed point. */
-const unityMatrix = u32s(0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x4000_0000);
+export const unityMatrix = u32s(0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x4000_0000);
 
 /** File type (§4.3). */
 export function ftyp(): Buffer {
@@ -102,7 +107,7 @@ function mdhd(): Buffer {
 }
 
 /** Handler (§8.4.3). */
-function hdlr(format: TrackFormat): Buffer {
+export function hdlr(format: TrackFormat): Buffer {
   const [type, name] = format.codec === 'aac' ? ['soun', 'audio\0'] : ['vide', 'video\0'];
   return fullBox('hdlr', 0, 0, u32s(0), Buffer.from(type), u32s(0, 0, 0), Buffer.from(name));
 }
@@ -113,17 +118,17 @@ function minf(format: TrackFormat): Buffer {
 }
 
 /** Video media header (§12.1.2). */
-function vmhd(): Buffer {
+export function vmhd(): Buffer {
   return fullBox('vmhd', 0, 1, u16s(0, 0, 0, 0));
 }
 
 /** Sound media header (§12.2.2). */
-function smhd(): Buffer {
+export function smhd(): Buffer {
   return fullBox('smhd', 0, 0, u16s(0, 0));
 }
 
 /** Data information (§8.7.1): one `url ` entry that says "in this file". */
-function dinf(): Buffer {
+export function dinf(): Buffer {
   return box('dinf', fullBox('dref', 0, 0, u32s(1), fullBox('url ', 0, 1)));
 }
 
@@ -140,7 +145,7 @@ function stbl(format: TrackFormat): Buffer {
 }
 
 /** Sample descriptions (§8.5.2). */
-function stsd(format: TrackFormat): Buffer {
+export function stsd(format: TrackFormat): Buffer {
   return fullBox('stsd', 0, 0, u32s(1), format.codec === 'aac' ? mp4a(format) : avc1(format));
 }
 

@@ -1,6 +1,6 @@
 /**
  * Reads our own fragmented MP4 back: the structure of a segment without its payload (start-up, check, rebuild of an
- * index), and whole fragments with their samples (playback, export). ISO/IEC 14496-12.
+ * index), that of an export of any length, and whole fragments with their samples (playback). ISO/IEC 14496-12.
  *
  * Invariants: a file that was cut anywhere, or overwritten by anything, gives the fragments before the damage and a
  * reason; nothing here throws on bytes. A scan reads box headers and small boxes only and holds at most
@@ -9,12 +9,14 @@
 import { decode } from '../base/codec.ts';
 import { accept, type Result, reject } from '../base/result.ts';
 import type { FragmentListing } from './fragment-listing.ts';
+import { fragmentMark } from './fragment-mark.ts';
 import { type Box, boxAt, boxesIn, parseMoof, type TrackRun } from './mp4-reader.ts';
 import type { Sample, TrackDescription, UtcMapping } from './sample.ts';
 import {
   type FragmentBox,
   fragmentBox,
   fragmentBoxType,
+  markBytes,
   tracksBox,
   tracksBoxType,
 } from './self-description.ts';
@@ -155,11 +157,15 @@ function runsFault(
 export type ReadAt = (offset: number, length: number) => Promise<Buffer>;
 
 /**
- * Lists the fragments of a segment of `size` bytes without reading payloads. Damage (a torn tail, garbage, a foreign
- * file) ends the scan with a reason and `validBytes` at the end of the last whole fragment. Rejects only when `read`
- * does.
+ * Lists the fragments of a segment of `size` bytes; with `payload` it reads that, too, and by each fragment's mark sees
+ * whether it is there. Damage (a torn tail, garbage, a foreign file) ends the scan with a reason and `validBytes` at the
+ * end of the last whole fragment. Rejects only when `read` does.
  */
-export async function scanSegment(read: ReadAt, size: number): Promise<SegmentScan> {
+export async function scanSegment(
+  read: ReadAt,
+  size: number,
+  { payload = false }: { payload?: boolean } = {},
+): Promise<SegmentScan> {
   const fragments: FragmentListing[] = [];
   let head = await read(0, Math.min(size, 2 * readBytesMin));
   let init = parseInit(head);
@@ -173,16 +179,58 @@ export async function scanSegment(read: ReadAt, size: number): Promise<SegmentSc
   let validBytes = initBytes;
   let damage: string | undefined;
   while (validBytes < size && damage === undefined) {
-    const listing = await scanFragment(window, validBytes);
-    if (!listing.ok) damage = listing.reason === 'truncated' ? 'torn fragment' : listing.reason;
+    const scanned = await scanFragment(window, validBytes);
+    if (!scanned.ok) damage = scanned.reason === 'truncated' ? 'torn fragment' : scanned.reason;
+    else if (payload && !(await isMarked(read, scanned.value.listing))) damage = 'torn payload';
     else if (fragments.length === fragmentsMax) damage = 'too many fragments';
-    else if (listing.value.tracks.some(({ trackId }) => trackId > tracks.length)) damage = 'unknown track';
+    else if (scanned.value.runs.some(({ trackId }) => trackId > tracks.length)) damage = 'unknown track';
     else {
-      fragments.push(listing.value);
-      validBytes += listing.value.bytes;
+      fragments.push(scanned.value.listing);
+      validBytes += scanned.value.listing.bytes;
     }
   }
   return { initBytes, tracks, fragments, validBytes, damage };
+}
+
+/** One fragment of a file, its samples included, but not their payload. */
+export interface ScannedFragment {
+  readonly listing: FragmentListing;
+  readonly captureId: string | undefined;
+  /** sample offsets count from `moofStart` */
+  readonly runs: readonly TrackRun[];
+  readonly moofStart: number;
+  /** the content of `mdat` */
+  readonly payload: { readonly start: number; readonly end: number };
+}
+
+/**
+ * Walks through the fragments of a file of any length, one at a time, from behind the init segment that `parseInit`
+ * found. Ends where the first one is torn or damaged. Rejects only when `read` does.
+ */
+export async function* walkFragments(
+  read: ReadAt,
+  size: number,
+  init: ParsedInit,
+): AsyncGenerator<ScannedFragment, void, void> {
+  const window = new Window(read, size, Buffer.alloc(0));
+  for (let at = init.initBytes; at < size; ) {
+    const scanned = await scanFragment(window, at);
+    if (!scanned.ok || scanned.value.runs.some(({ trackId }) => trackId > init.tracks.length)) return;
+    yield scanned.value;
+    at += scanned.value.listing.bytes;
+  }
+}
+
+/** Whether all of a fragment is there, as far as its mark tells. */
+async function isMarked(read: ReadAt, { offset, bytes }: FragmentListing): Promise<boolean> {
+  const fragment = Buffer.from(await read(offset, bytes));
+  const boxes = boxesIn(fragment, 0, fragment.length);
+  const uuid = boxes.ok ? boxes.value.find(({ type }) => type === 'uuid') : undefined;
+  const mdat = boxes.ok ? boxes.value.at(-1) : undefined;
+  if (uuid === undefined || mdat === undefined) return false;
+  const mark = fragment.readUInt32BE(uuid.end - markBytes);
+  fragment.writeUInt32BE(0, uuid.end - markBytes);
+  return mark === fragmentMark(fragment.subarray(0, mdat.content), [fragment.subarray(mdat.content)]);
 }
 
 /** The part of the file that was read last. */
@@ -210,7 +258,7 @@ class Window {
 }
 
 /** Reads the boxes of the fragment that begins at `offset`, all but the payload. */
-async function scanFragment(window: Window, offset: number): Promise<Result<FragmentListing>> {
+async function scanFragment(window: Window, offset: number): Promise<Result<ScannedFragment>> {
   let description: FragmentBox | undefined;
   let moof: Box | undefined;
   let runs: TrackRun[] = [];
@@ -229,14 +277,10 @@ async function scanFragment(window: Window, offset: number): Promise<Result<Frag
       if (description?.mapping === undefined) return reject('fragment does not describe itself');
       const fault = runsFault(runs, moof, box, description);
       if (fault !== undefined) return reject(fault);
-      return accept(
-        listingOf(runs, description.originUs, {
-          offset,
-          bytes: box.end - offset,
-          mapping: description.mapping,
-          tracks: description.tracks,
-        }),
-      );
+      const { mapping, tracks, originUs, captureId } = description;
+      const listing = listingOf(runs, originUs, { offset, bytes: box.end - offset, mapping, tracks });
+      const payload = { start: box.content, end: box.end };
+      return accept({ listing, captureId, runs, moofStart: moof.start, payload });
     }
     if (box.end - box.start > boxBytesMax) return reject(`${printable(box.type)} box too large`);
     const bytes = await window.at(at, box.end - at);

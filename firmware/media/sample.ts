@@ -7,6 +7,7 @@
  */
 import { bytes, flag, i64, oneOf, struct, text, u8, u16, u32, u64, type ValueOf } from '../base/codec.ts';
 import { id } from '../base/ids.ts';
+import type { PayloadHold } from './payload-memory.ts';
 
 /** Largest access unit accepted anywhere; a 4K keyframe is about 1 MiB. */
 export const sampleBytesMax = 8 * 1024 * 1024;
@@ -53,10 +54,14 @@ export const sampleHeader = struct({
 });
 type SampleHeader = ValueOf<typeof sampleHeader>;
 
-/** One access unit. `payload` is kept in the parts it arrived in, so that it can be written without a copy. */
+/**
+ * One access unit. `payload` may be in parts, so that it can be written without a copy. With a `hold` its memory is used
+ * again when every holder has released it: see payload-memory.ts.
+ */
 export interface Sample extends SampleHeader {
   readonly payload: readonly Uint8Array[];
   readonly bytes: number;
+  readonly hold?: PayloadHold | undefined;
 }
 
 /** Why there is no recording of a time. Append only. */

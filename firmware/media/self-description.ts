@@ -27,5 +27,9 @@ export const fragmentBox = struct({
   /** PTS of media time 0: files begin at 0 for players, and still say what the camera's clock said */
   originUs: u64,
   tracks: list(struct({ trackId: u8, firstSequence: u64, count: u32 }), tracksMax),
+  /** see fragment-mark.ts; the last four bytes of the box */
+  mark: u32,
 });
+/** Length of the mark at the end of a fragment's `uuid` box. */
+export const markBytes = 4;
 export type FragmentBox = ValueOf<typeof fragmentBox>;

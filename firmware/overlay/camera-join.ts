@@ -49,7 +49,9 @@ export class CameraJoin {
     this.nonces = [nonce, ...this.nonces].slice(0, outstandingJoinsMax);
     this.ask(nonce, 0);
     const retryMs = this.backoffMs * (0.75 + 0.5 * random.unit()) + rings.length * context.profile.ringMs;
-    this.backoffMs = Math.min(this.backoffMs * 2, joinBackoffMs.max);
+    // However long nobody answered: a dozen times within what the outbox holds.
+    const longestMs = Math.min(joinBackoffMs.max, context.options.outboxMs / 12);
+    this.backoffMs = Math.max(joinBackoffMs.first, Math.min(this.backoffMs * 2, longestMs));
     context.alarms.set('join', context.now + retryMs, () => {
       this.attempt = Math.min(this.attempt + 1, 255);
       if (this.isWaiting()) this.begin();

@@ -12,6 +12,7 @@ import { CameraJoin } from './camera-join.ts';
 import { counterMax, lateMs, leaseBoundsMs, offerMs, pendingOffersMax } from './constants.ts';
 import type { Effect, LinkId, OverlayEvent, OverlayNode, Peer } from './effects.ts';
 import type { NetworkId, Packet, PacketBody, PacketOf } from './packets.ts';
+import { ServerClock } from './server-clock.ts';
 
 export type { CameraNodeOptions };
 
@@ -21,11 +22,17 @@ interface Offer {
   readonly epoch: number;
 }
 
+/** Accepted, and not confirmed yet. */
+interface Connecting extends Offer {
+  readonly askedAt: number;
+}
+
 interface Manager {
   readonly link: LinkId;
   readonly server: string;
   readonly epoch: number;
   readonly leaseMs: number;
+  readonly clock: ServerClock;
   heardAt: number;
 }
 
@@ -38,7 +45,7 @@ export class CameraNode implements OverlayNode {
   private readonly peers = new Map<LinkId, string>();
   private present: Manager | undefined;
   /** asked, and waiting for the confirmation */
-  private connecting: Offer | undefined;
+  private connecting: Connecting | undefined;
   /** offers to fall back on, the earliest first */
   private offers: Offer[] = [];
   /** looks for a manager, or another one */
@@ -156,9 +163,7 @@ export class CameraNode implements OverlayNode {
         if (packet.body.stage === 'confirm') this.confirmed(link, packet);
         return;
       case 'cam-echo':
-        if (packet.body.reply) return;
-        if (link === this.present?.link) this.herd = packet.body.herd;
-        return this.context.send(link, 'cam-echo', { ...packet.body, reply: true });
+        return this.echo(link, packet.body);
       case 'cam-rejoin':
         return this.toldToRejoin(link, server, packet.body);
       case 'cam-transfer':
@@ -170,6 +175,16 @@ export class CameraNode implements OverlayNode {
       default:
         return undefined;
     }
+  }
+
+  private echo(link: LinkId, body: PacketBody<'cam-echo'>): void {
+    const present = link === this.present?.link ? this.present : undefined;
+    if (body.reply) return present?.clock.answered();
+    if (present !== undefined) {
+      this.herd = body.herd;
+      present.clock.read(body.utcUs);
+    }
+    this.context.send(link, 'cam-echo', { ...body, reply: true });
   }
 
   /** The unit has done what its manager wanted, or could not. */
@@ -240,7 +255,7 @@ export class CameraNode implements OverlayNode {
       if (this.seeking && !this.joins.isPending()) this.joins.begin();
       return;
     }
-    this.connecting = offer;
+    this.connecting = { ...offer, askedAt: this.context.now };
     this.context.epoch = Math.max(this.context.epoch, offer.epoch) + 1;
     this.context.emit({ type: 'persist', state: { epoch: this.context.epoch } });
     this.context.send(offer.link, 'cam-connection', {
@@ -264,7 +279,9 @@ export class CameraNode implements OverlayNode {
     const { server } = offer;
     const old = this.present;
     const leaseMs = Math.min(Math.max(body.leaseMs, leaseBoundsMs.min), leaseBoundsMs.max);
-    this.present = { link, server, epoch: body.epoch, leaseMs, heardAt: this.context.now };
+    const heardAt = this.context.now;
+    const clock = new ServerClock(this.context, { link, server, roundTripMs: heardAt - offer.askedAt });
+    this.present = { link, server, epoch: body.epoch, leaseMs, clock, heardAt };
     this.settle();
     this.herd = body.herd;
     this.remember(server, header.network, body);
@@ -274,8 +291,10 @@ export class CameraNode implements OverlayNode {
         this.close(old.link, 'handed over'),
       );
     }
+    clock.read(body.utcUs);
     this.context.emit({ type: 'managed', link, server, epoch: body.epoch });
     this.context.story(`managed by ${server}, epoch ${body.epoch}`);
+    clock.ask();
     this.watchLease();
   }
 
@@ -354,7 +373,7 @@ export class CameraNode implements OverlayNode {
       return;
     // One immediate echo: whoever says so may be wrong.
     const askedAt = this.context.now;
-    this.context.send(present.link, 'cam-echo', { reply: false, utcUs: 0, herd: 0 });
+    present.clock.ask();
     this.context.alarms.set('check', this.context.now + this.context.profile.replyMs / 2, () => {
       if (this.present !== present || present.heardAt > askedAt) return;
       this.context.lastManager = undefined;

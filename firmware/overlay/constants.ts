@@ -80,6 +80,9 @@ export const answersWanted = 12;
 export const pendingOffersMax = 3;
 /** Joins waiting to be answered at one time; a flood beyond it is dropped. */
 export const pendingAnswersMax = 256;
+/** Servers heard to join count as present on the segment for so long, and at most so many of them. */
+export const callersMs = 10_000;
+export const callersMax = 4_096;
 /** Joins remembered so that none is forwarded or answered twice. */
 export const joinsSeenMax = 16_384;
 /** A server with links, but fewer than its target, looks for more after this time. */

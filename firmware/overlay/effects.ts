@@ -52,6 +52,8 @@ export type OverlayEvent =
   | { type: 'write'; kind: string; id: string; value: Buffer | undefined }
   /** server: send a camera of its own a command; the reply is the effect `controlled` */
   | { type: 'control'; body: PacketBody<'cam-control'> }
+  /** server: whether it can record at all; while it cannot, it takes no camera */
+  | { type: 'capacity'; usable: boolean }
   /** leave the network in good order; the effect `left` tells when it is done */
   | { type: 'leave' }
   /** time has passed; sent when the node's `wakeAt` is reached */
@@ -101,6 +103,8 @@ export type Effect =
   /** camera: stream to this manager; what streamed to another before goes on from there */
   | { type: 'managed'; link: LinkId; server: string; epoch: number }
   | { type: 'unmanaged'; server: string; reason: string }
+  /** camera: the manager's clock showed this at this monotonic time, give or take */
+  | { type: 'timed'; server: string; utcUs: number; atMs: number; uncertaintyMs: number }
   /** camera: the manager wants it moved; answer with `controlReply` */
   | { type: 'control'; body: PacketBody<'cam-control'> }
   | { type: 'answered'; query: number; answer: QueryAnswer }

@@ -201,8 +201,10 @@ export class Exchange {
 
   private learn(row: OriginRow, from: LinkId, peer: string): void {
     const { rows } = this.context;
-    if (rowBytes(row) > rowBytesMax) return this.refuse('a row that fits no packet', peer);
     const before = rows.get(row.origin);
+    // Most of what comes is known: of each row, one copy from every neighbor.
+    if (before !== undefined && !isNewer(row, before)) return;
+    if (rowBytes(row) > rowBytesMax) return this.refuse('a row that fits no packet', peer);
     if (!this.isPossible(row)) return this.refuse('a row whose numbers cannot be', peer);
     if (!rows.merge(row)) return;
     this.spread.row(row.origin, from);

@@ -7,7 +7,15 @@
  * Invariants: a join is forwarded and answered once per (nonce, ring); pending answers and what was seen are bounded;
  * a joiner that is a neighbor already, and can be heard, is not answered.
  */
-import { answerDelayMs, answersWanted, joinsSeenMax, pendingAnswersMax, rings } from './constants.ts';
+import {
+  answerDelayMs,
+  answersWanted,
+  callersMax,
+  callersMs,
+  joinsSeenMax,
+  pendingAnswersMax,
+  rings,
+} from './constants.ts';
 import type { Contacts } from './contacts.ts';
 import type { LinkId } from './effects.ts';
 import type { Neighborhood } from './neighborhood.ts';
@@ -40,6 +48,8 @@ export class JoinAnswers {
   /** nonce and ring of joins that were seen; the oldest first */
   private readonly seen = new Set<string>();
   private readonly pending = new Set<string>();
+  /** servers that were heard to join on this segment, and when; the latest last */
+  private readonly callers = new Map<string, number>();
 
   constructor(context: ServerContext, parts: JoinAnswersParts) {
     this.context = context;
@@ -50,6 +60,7 @@ export class JoinAnswers {
   heard(join: Join, from: string, multicast: boolean): void {
     const { context } = this;
     if (join.header.sender === context.self || !this.isNew(join)) return;
+    if (multicast && join.name === 'ss-join') this.noteCaller(join.header.sender);
     const alone = context.neighbors.size === 0;
     if (!multicast && this.isOwnProbe(join)) return this.parts.stepAside();
     if (this.isForeignCamera(join)) this.parts.foreign();
@@ -58,6 +69,25 @@ export class JoinAnswers {
     if (forward) this.forward(join, from, Math.min(join.body.ring, ringMax), undefined);
     if (multicast && !this.isSampled(join)) return;
     this.consider(join, from, multicast);
+  }
+
+  private noteCaller(server: string): void {
+    this.callers.delete(server);
+    this.callers.set(server, this.context.now);
+    if (this.callers.size <= callersMax) return;
+    for (const oldest of this.callers.keys()) {
+      this.callers.delete(oldest);
+      return;
+    }
+  }
+
+  /** Servers that hear what this one hears; after a power cut of all, those that call are not known yet. */
+  private crowd(): number {
+    for (const [server, heardAt] of this.callers) {
+      if (this.context.now - heardAt < callersMs) break;
+      this.callers.delete(server);
+    }
+    return Math.max(1, this.context.rows.size, this.callers.size);
   }
 
   /** A server of this network looks for others. */
@@ -111,7 +141,7 @@ export class JoinAnswers {
     const { context } = this;
     if (join.name === 'cam-join' && join.body.lastManager === context.self) return true;
     const again = Math.min(join.body.attempt, 8) + (join.body.ring > rings[1] ? 1 : 0);
-    const share = (answersWanted * 4 ** again) / Math.max(1, context.rows.size);
+    const share = (answersWanted * 4 ** again) / this.crowd();
     return share >= 1 || context.random.unit() < share;
   }
 
@@ -120,7 +150,7 @@ export class JoinAnswers {
     if (load === undefined || this.context.leaving) return;
     const unit = join.header.sender;
     const mine = join.name === 'cam-join' && join.body.lastManager === this.context.self;
-    const crowd = multicast ? Math.min(100, this.context.rows.size / 4) : 1;
+    const crowd = multicast ? Math.min(100, this.crowd() / 4) : 1;
     const random = this.context.random.unit() * answerDelayMs.jitter * Math.max(1, crowd);
     const delay = mine ? 0 : answerDelayMs.base + load * answerDelayMs.load + random;
     if (this.pending.has(unit) || this.parts.contacts.isDialling(unit)) return;

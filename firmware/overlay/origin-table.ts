@@ -41,11 +41,18 @@ export function unitBytes({ unit, link, cameras }: Pick<UnitRow, 'unit' | 'link'
   return bytes;
 }
 
+/** Rows are never changed, and each is measured many times: for every neighbor that it is passed on to. */
+const measured = new WeakMap<OriginRow, number>();
+
 /** Bytes of a row in a packet, at most. */
-export function rowBytes({ origin, link, pageUrl, neighbors, units }: OriginRow): number {
+export function rowBytes(row: OriginRow): number {
+  const known = measured.get(row);
+  if (known !== undefined) return known;
+  const { origin, link, pageUrl, neighbors, units } = row;
   let bytes =
     40 + origin.length + Buffer.byteLength(link.host) + Buffer.byteLength(pageUrl) + 4 * neighbors.length;
   for (const unit of units) bytes += unitBytes(unit);
+  measured.set(row, bytes);
   return bytes;
 }
 

@@ -6,6 +6,7 @@
  * new firmware can share a site; every list is bounded. Costs are microseconds of round trip, `utcUs` is µs since 1970.
  */
 import {
+  appended,
   bytes,
   fixedBytes,
   flag,
@@ -292,6 +293,17 @@ export const bodies = {
     framesPerSecond: optional(u8),
     /** in the reply: why it was not done; empty when it was */
     refusal: shortText(100),
+    /** how it streams; in the reply all that is in force, and whether the capture had to be restarted for it */
+    stream: appended(
+      struct({
+        bitrateKbps: optional(u32),
+        frameRate: optional(u8),
+        keyframeIntervalMs: optional(u32),
+        /** back to the settings of its unit, before the others are changed */
+        reset: flag,
+        restarted: flag,
+      }),
+    ),
   }),
   /** server → server: who manages this camera, and who did */
   'cam-query': struct({

@@ -88,8 +88,20 @@ export class ServedCameras {
       rate += one.cameras * one.kbps;
     }
     const { camerasMax, kbpsMax } = this.context.options;
-    if (camerasMax <= 0 || kbpsMax <= 0) return Number.POSITIVE_INFINITY;
+    if (camerasMax <= 0 || kbpsMax <= 0 || !this.context.usable) return Number.POSITIVE_INFINITY;
     return Math.max(count / camerasMax, rate / kbpsMax);
+  }
+
+  /** Whether this server can record at all: others are told by its load. */
+  setUsable(usable: boolean): void {
+    if (usable === this.context.usable) return;
+    this.context.usable = usable;
+    this.context.story(
+      usable
+        ? 'recording is possible again: cameras are taken'
+        : 'nothing can be recorded: no camera is taken',
+    );
+    this.hooks.changed();
   }
 
   /** What the load would be with this unit; undefined when it does not fit. */

@@ -70,6 +70,8 @@ export class ServerContext {
   /** given by whoever accepted this server's join; undefined until it has joined or founded */
   joinTime: HlcTime | undefined;
   leaving = false;
+  /** whether this server can record at all */
+  usable = true;
   private effects: Effect[] = [];
   private cachedHeader: PacketHeader | undefined;
 

@@ -222,6 +222,8 @@ export class ServerNode implements OverlayNode {
         return this.exchange.write(event.kind, event.id, event.value);
       case 'control':
         return this.control(event.body);
+      case 'capacity':
+        return this.served.setUsable(event.usable);
       case 'leave':
         return this.leaving.begin();
       case 'tick':

@@ -53,6 +53,8 @@ export class Spread {
   private readonly answered = new Set<LinkId>();
   /** links whose digest of rows differed the last time */
   private readonly doubted = new Set<LinkId>();
+  /** neighbors whose site document differs, and who have been asked for theirs */
+  private readonly unequal = new Set<LinkId>();
   private changedAt = Number.NEGATIVE_INFINITY;
   private lastFlushAt = Number.NEGATIVE_INFINITY;
   /** the next flush speaks to every neighbor, be it only with its header */
@@ -89,6 +91,7 @@ export class Spread {
     this.waiting.delete(link);
     this.staleCards.delete(link);
     this.doubted.delete(link);
+    this.unequal.delete(link);
     this.context.timers.clear(`greet:${link}`);
   }
 
@@ -176,8 +179,15 @@ export class Spread {
     if (rowsDiffer && !quiet && !this.doubted.has(link)) this.askAgain(link);
     if (rowsDiffer) this.doubted.add(link);
     else this.doubted.delete(link);
-    if (ours.compare(theirs, half, digestBytes, half, digestBytes) !== 0)
-      this.sendDocument(link, this.context.document.rows());
+    if (ours.compare(theirs, half, digestBytes, half, digestBytes) === 0) {
+      this.unequal.delete(link);
+      return;
+    }
+    this.sendDocument(link, this.context.document.rows());
+    if (this.unequal.has(link)) return;
+    // Who has lost its disk has nothing to send, and must be found out; once, should they never become equal.
+    this.unequal.add(link);
+    this.sendDigest(link);
   }
 
   private askAgain(link: LinkId): void {

@@ -2,27 +2,30 @@
  * Records one camera under one epoch: samples → fragments → the open segment → durable.
  *
  * Invariants: fragments are written one after another, in order; a sample is reported durable only after the sync
- * that covers it; a segment begins on a keyframe and is rolled at `segmentUs`, at a change of tracks or capture, and
- * when the camera's clock was set; one that shows no keyframe is rolled without, before it outgrows the index;
- * after a failed write or sync nothing more is written under this recorder (`onFailed`): the camera is sent elsewhere
- * and delivers again what was not acknowledged.
+ * that covers it; a segment begins on a keyframe and is rolled at `segmentUs`, at a change of tracks or capture, when
+ * the camera's clock was set, and when its volume is out; one that shows no keyframe is rolled without, before it
+ * outgrows the index; after a failed write or sync, or when the disk does not answer, nothing more is written or
+ * reported under this recorder (`onFailed`, once): another one takes the camera, which delivers again what was not
+ * acknowledged. Nothing here waits for a disk that hangs.
  */
-import { messageOf } from '../base/failure.ts';
+import type { Clock } from '../base/clock.ts';
+import { Failure, messageOf } from '../base/failure.ts';
 import type { FragmentListing } from '../media/fragment-listing.ts';
 import { compatible, type Fragment, fragment } from '../media/fragmented-mp4.ts';
 import type { Sample, TrackDescription, UtcMapping } from '../media/sample.ts';
 import type { Disk } from './disk.ts';
 import { type AssembledFragment, FragmentAssembler } from './fragment-assembler.ts';
 import { segmentUsMax } from './index-rows.ts';
-import type { IndexStore } from './index-store.ts';
-import { recoverSegment } from './recovery.ts';
-import { SegmentWriter, type Volume } from './segment-writer.ts';
+import type { Ledger } from './ledger.ts';
+import { SegmentWriter } from './segment-writer.ts';
+import { type Volume, type Volumes, volumeAnswerMs } from './volumes.ts';
 
 /** A segment without keyframes ends at one of these; both leave room for the fragment that is one too many. */
 const segmentFragmentsMax = 4_000;
 const segmentUsLimit = segmentUsMax - 5_000_000;
 /** A clock that moved by more was set. */
 const clockStepUs = 1_000_000;
+const diskCodes: ReadonlySet<string> = new Set(['FILE_IO', 'FILE_MISSING', 'DISK_FULL']);
 
 /** What is safe on the disk now. */
 export interface DurablePoint {
@@ -33,13 +36,21 @@ export interface DurablePoint {
   readonly utcUs: number;
 }
 
+/** What all recorders of a server share. */
+export interface RecordingGround {
+  readonly disk: Disk;
+  readonly ledger: Ledger;
+  readonly volumes: Volumes;
+  readonly clock: Clock;
+  readonly segmentUs: number;
+  /** folders whose own entries are durable */
+  readonly syncedFolders: Set<string>;
+}
+
 export interface CameraRecorderOptions {
   readonly camera: string;
   readonly epoch: number;
-  readonly disk: Disk;
-  readonly index: IndexStore;
-  readonly volume: Volume;
-  readonly segmentUs: number;
+  readonly ground: RecordingGround;
   readonly onDurable: (point: DurablePoint) => void;
   readonly onFailed: (reason: string) => void;
 }
@@ -64,7 +75,12 @@ export class CameraRecorder {
   private written: DurablePoint | undefined;
   private durable: DurablePoint | undefined;
   private failed = false;
-  private abandoned: SegmentWriter | undefined;
+  /** those who wait for the work queued so far */
+  private readonly waiting = new Set<() => void>();
+  /** the volume that is worked on, and since when on the clock that never steps */
+  private volume: Volume | undefined;
+  private busySinceMs: number | undefined;
+  private release: () => void = () => undefined;
   private queuedBytes = 0;
   writtenBytes = 0;
 
@@ -83,7 +99,7 @@ export class CameraRecorder {
 
   /** The segment being written, for readers. */
   openSegment(): SegmentWriter | undefined {
-    return this.writer;
+    return this.failed ? undefined : this.writer;
   }
 
   /** µs UTC before which everything is safe; undefined before the first sync. */
@@ -98,8 +114,11 @@ export class CameraRecorder {
     this.assembler = new FragmentAssembler(tracks);
   }
 
-  /** The clock mapping of the samples that follow. */
+  /** The clock mapping of the samples that follow. Those before it keep theirs when the clock was set. */
   setMapping(mapping: UtcMapping): void {
+    if (Math.abs(mapping.offsetUs - this.mapping.offsetUs) > clockStepUs) {
+      for (const assembled of this.assembler?.flush() ?? []) this.enqueue(assembled);
+    }
     this.mapping = mapping;
   }
 
@@ -118,16 +137,32 @@ export class CameraRecorder {
     });
   }
 
-  /** Writes what is left and seals the segment; after a failure it saves what had been written before. */
+  /** Whether `sync` would have something to do. */
+  get unsynced(): boolean {
+    return this.queuedBytes > 0 || this.written !== this.durable || this.busySinceMs !== undefined;
+  }
+
+  /** Gives up when what is under way takes longer than a working disk ever does. */
+  giveUpWhenStuck(): void {
+    const { clock } = this.options.ground;
+    if (this.busySinceMs === undefined || clock.monotonicMs() - this.busySinceMs < volumeAnswerMs) return;
+    const where = this.volume?.folder ?? 'the index';
+    this.fail(new Failure('FILE_IO', `${where}: does not answer`, { advice: 'Check the disk.' }));
+  }
+
+  /**
+   * Writes what is left and seals the segment; after a failure it saves what was durable before. With a disk that
+   * hangs it does not resolve.
+   */
   async close(): Promise<void> {
     this.flush();
     await this.chain(() => this.seal());
-    const { abandoned } = this;
-    if (abandoned === undefined) return;
-    this.abandoned = undefined;
-    const { camera, epoch, disk, index, volume } = this.options;
+    if (!this.failed) return;
+    await this.work;
+    const { writer } = this;
+    this.writer = undefined;
     // When even that fails, the open row stays and the next start tries again.
-    await recoverSegment(disk, index, volume, { camera, name: abandoned.name, epoch }).catch(() => undefined);
+    await writer?.salvage().catch(() => undefined);
   }
 
   private flush(): void {
@@ -141,29 +176,45 @@ export class CameraRecorder {
     this.queuedBytes += bytes;
     void this.chain(() => this.write(pending)).finally(() => {
       this.queuedBytes -= bytes;
+      for (const { samples } of assembled.batches) for (const { hold } of samples) hold?.release();
     });
   }
 
-  /** Runs after everything queued before; a failure ends this recorder. */
+  /** Runs after everything queued before; resolves when that is done, or nothing will be done any more. */
   private chain(task: () => Promise<void>): Promise<void> {
     this.work = this.work.then(async () => {
       if (this.failed) return;
+      this.busySinceMs = this.options.ground.clock.monotonicMs();
       try {
         await task();
       } catch (error) {
-        await this.fail(messageOf(error));
+        this.fail(error);
       }
+      this.busySinceMs = undefined;
     });
-    return this.work;
+    if (this.failed) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.waiting.add(resolve);
+      void this.work.then(() => {
+        this.waiting.delete(resolve);
+        resolve();
+      });
+    });
   }
 
-  private async fail(reason: string): Promise<void> {
+  private fail(error: unknown): void {
+    if (this.failed) return;
     this.failed = true;
-    this.abandoned = this.writer;
-    this.writer = undefined;
     this.assembler = undefined;
-    this.options.onFailed(reason);
-    await this.abandoned?.abandon().catch(() => undefined);
+    this.release();
+    const { volume } = this;
+    // A full or broken disk; what the index or a fault of ours throws says nothing about the volume.
+    if (volume !== undefined && error instanceof Failure && diskCodes.has(error.code)) {
+      this.options.ground.volumes.failed(volume, error);
+    }
+    this.options.onFailed(messageOf(error));
+    for (const resolve of this.waiting) resolve();
+    this.waiting.clear();
   }
 
   private async write(pending: Pending): Promise<void> {
@@ -172,9 +223,12 @@ export class CameraRecorder {
     const { fromPtsUs, originUs } = startOf(assembled);
     const fromUs = fromPtsUs + mapping.offsetUs;
     if (this.mustRoll(pending, fromUs)) await this.seal();
-    const first = this.writer === undefined;
-    if (first) this.segmentOffsetUs = mapping.offsetUs;
-    this.writer ??= await this.createSegment(tracks, { captureId, fromUs, originUs });
+    if (this.writer === undefined) {
+      this.segmentOffsetUs = mapping.offsetUs;
+      this.writer = await this.createSegment(tracks, { captureId, fromUs, originUs });
+      // It was given up meanwhile.
+      if (this.failed) return;
+    }
     this.fragments += 1;
     const muxed = fragment({
       sequenceNumber: this.fragments,
@@ -185,7 +239,8 @@ export class CameraRecorder {
     });
     await this.writer.append(muxed, this.listTracks(assembled), mapping);
     this.account(muxed, assembled, captureId, mapping);
-    if (first && this.written !== undefined) {
+    // The first after a (re)connection at once: the camera's outbox is at its fullest.
+    if (this.durable === undefined && this.written !== undefined) {
       await this.writer.sync();
       this.reportDurable(this.written);
     }
@@ -197,18 +252,33 @@ export class CameraRecorder {
     if (start.captureId !== tracks[0]?.captureId || !compatible(start.tracks, tracks)) return true;
     const elapsedUs = Math.abs(fromUs - start.fromUs);
     if (fragmentCount >= segmentFragmentsMax || elapsedUs >= segmentUsLimit) return true;
+    if (assembled.startsOnKeyframe && this.mustMove()) return true;
     const stepped = Math.abs(mapping.offsetUs - this.segmentOffsetUs) > clockStepUs;
-    return assembled.startsOnKeyframe && (stepped || elapsedUs >= this.options.segmentUs);
+    return assembled.startsOnKeyframe && (stepped || elapsedUs >= this.options.ground.segmentUs);
+  }
+
+  /** Its volume takes no new segments any more, and another one does. */
+  private mustMove(): boolean {
+    const { volumes } = this.options.ground;
+    return this.volume !== undefined && !volumes.works(this.volume) && volumes.usable();
   }
 
   private async createSegment(
     tracks: readonly TrackDescription[],
     first: { captureId: string; fromUs: number; originUs: number },
   ): Promise<SegmentWriter> {
-    const { camera, epoch, disk, index, volume } = this.options;
-    const sequence = this.nextSegment;
-    const start = { camera, epoch, sequence, tracks, ...first };
-    const writer = await SegmentWriter.create(disk, index, volume, start);
+    const { camera, epoch, ground } = this.options;
+    const { disk, ledger, volumes, syncedFolders } = ground;
+    const volume = volumes.choose(camera);
+    this.volume = volume;
+    if (volume === undefined) {
+      throw new Failure('DISK_FULL', 'no volume can be recorded to', {
+        advice: 'See what the volumes say, and free space or repair one.',
+      });
+    }
+    this.release = volumes.occupy(volume);
+    const start = { camera, epoch, sequence: this.nextSegment, tracks, ...first };
+    const writer = await SegmentWriter.create({ disk, ledger, volumes, volume, syncedFolders }, start);
     this.nextSegment = writer.start.sequence + 1;
     return writer;
   }
@@ -238,6 +308,7 @@ export class CameraRecorder {
   }
 
   private reportDurable(point: DurablePoint): void {
+    if (this.failed) return;
     this.durable = point;
     this.options.onDurable(point);
   }
@@ -246,7 +317,9 @@ export class CameraRecorder {
     const writer = this.writer;
     if (writer === undefined) return;
     await writer.seal();
+    if (this.failed) return;
     this.writer = undefined;
+    this.release();
     if (this.written !== undefined && this.written !== this.durable) this.reportDurable(this.written);
   }
 }

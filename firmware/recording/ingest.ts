@@ -3,7 +3,11 @@
  * back. One ingest per link.
  *
  * Invariants: a frame that breaks the rules closes the link; a camera that was not announced in its join is refused;
- * above `pendingBytesMax` the link is paused, so that TCP holds the camera back, until the disk has caught up.
+ * above the recorder's share of pending bytes the link is paused, so that TCP holds the camera back, until the disk has
+ * caught up. When recording a camera failed, another recorder takes it: the camera is asked to deliver again what was
+ * not acknowledged (`resend`), and its samples are not recorded until it announces its tracks anew. When nothing can be
+ * recorded, or it fails `failuresMax` times without anything becoming durable, the link is closed. Viewers see each
+ * sample once, whatever is delivered again.
  */
 import { encode } from '../base/codec.ts';
 import type { FrameParts } from '../base/frames.ts';
@@ -14,6 +18,7 @@ import {
   gapFrame,
   mappingFrame,
   pacingFrame,
+  resendFrame,
   SampleAssembler,
   tracksFrame,
 } from '../media/link-frames.ts';
@@ -22,7 +27,8 @@ import type { LiveFeed } from '../viewing/live-feed.ts';
 import type { CameraRecorder, DurablePoint } from './camera-recorder.ts';
 import type { Recorder } from './recorder.ts';
 
-const pendingBytesMax = 16 * 1024 * 1024;
+/** In a row, with nothing durable in between. */
+const failuresMax = 3;
 /** µs UTC; index keys have 16 digits. A camera without a clock begins in 1970. */
 const timeUsMax = 9_000_000_000_000_000;
 
@@ -49,7 +55,12 @@ export interface IngestOptions {
 
 interface Stream {
   readonly camera: string;
-  readonly recorder: CameraRecorder;
+  /** undefined from a failure until the camera begins anew */
+  recorder: CameraRecorder | undefined;
+  failures: number;
+  /** what viewers were told of the tracks, and the last sample they got, by track id */
+  announced: Buffer | undefined;
+  readonly fed: Map<number, number>;
   tracks: readonly TrackDescription[];
   /** link numbers of the tracks, by track id − 1 */
   numbers: readonly number[];
@@ -73,6 +84,9 @@ export class Ingest {
   private readonly samples = new SampleAssembler();
   readonly intake = new Map<string, CameraIntake>();
   private paused = false;
+  private closed = false;
+  /** recorders that failed and are being finished */
+  private readonly ending = new Set<Promise<void>>();
 
   constructor(options: IngestOptions) {
     this.options = options;
@@ -80,14 +94,18 @@ export class Ingest {
   }
 
   private addStream(camera: string): void {
-    const recorder = this.options.recorder.record({
+    const stream: Stream = {
       camera,
-      epoch: this.options.epoch,
-      onDurable: (point) => this.acknowledge(camera, point),
-      onFailed: (reason) => this.options.link.close(`recording failed: ${reason}`),
-    });
-    const mapping = { offsetUs: 0, uncertaintyUs: 0xffff_ffff };
-    this.streams.set(camera, { camera, recorder, tracks: [], numbers: [], mapping });
+      recorder: undefined,
+      failures: 0,
+      announced: undefined,
+      fed: new Map(),
+      tracks: [],
+      numbers: [],
+      mapping: { offsetUs: 0, uncertaintyUs: 0xffff_ffff },
+    };
+    this.streams.set(camera, stream);
+    this.beginRecording(stream);
     this.intake.set(camera, {
       camera,
       receivedBytes: 0,
@@ -96,6 +114,35 @@ export class Ingest {
       tracks: [],
       durableThroughUs: undefined,
     });
+  }
+
+  private beginRecording(stream: Stream): CameraRecorder {
+    const { camera } = stream;
+    const recorder: CameraRecorder = this.options.recorder.record({
+      camera,
+      epoch: this.options.epoch,
+      onDurable: (point) => {
+        stream.failures = 0;
+        this.acknowledge(camera, point);
+      },
+      onFailed: (reason) => this.failed(stream, recorder, reason),
+    });
+    stream.recorder = recorder;
+    return recorder;
+  }
+
+  private failed(stream: Stream, recorder: CameraRecorder, reason: string): void {
+    const { link } = this.options;
+    if (stream.recorder === recorder) stream.recorder = undefined;
+    // What was durable is saved in the background.
+    this.finish(recorder);
+    if (this.closed) return;
+    stream.failures += 1;
+    if (!this.options.recorder.usable() || stream.failures > failuresMax) {
+      link.close(`recording failed: ${reason}`);
+      return;
+    }
+    link.send(frameKinds.resend, [encode(resendFrame, { camera: stream.camera })]);
   }
 
   /** Takes a media frame; returns why the link must be closed, if it must. */
@@ -125,10 +172,19 @@ export class Ingest {
 
   /** The link is gone: writes what is left and seals; the live feed ends. */
   async close(reason: string): Promise<void> {
-    for (const stream of this.streams.values()) this.options.feed.publishEnd(stream.camera, reason);
-    await Promise.all(
-      [...this.streams.values()].map(({ recorder }) => this.options.recorder.finish(recorder)),
-    );
+    this.closed = true;
+    for (const stream of this.streams.values()) {
+      this.options.feed.publishEnd(stream.camera, reason);
+      const { recorder } = stream;
+      stream.recorder = undefined;
+      if (recorder !== undefined) this.finish(recorder);
+    }
+    while (this.ending.size > 0) await Promise.all(this.ending);
+  }
+
+  private finish(recorder: CameraRecorder): void {
+    const done = this.options.recorder.finish(recorder).finally(() => this.ending.delete(done));
+    this.ending.add(done);
   }
 
   private sampleFrame(kind: number, parts: FrameParts): string | undefined {
@@ -147,8 +203,11 @@ export class Ingest {
 
   private take(stream: Stream, trackId: number, sample: Sample): void {
     const capturedAtUs = sample.ptsUs + stream.mapping.offsetUs;
-    this.options.feed.publishSample(stream.camera, trackId, sample, capturedAtUs);
-    stream.recorder.push(trackId, sample);
+    if (sample.sequence > (stream.fed.get(trackId) ?? -1)) {
+      stream.fed.set(trackId, sample.sequence);
+      this.options.feed.publishSample(stream.camera, trackId, sample, capturedAtUs);
+    }
+    stream.recorder?.push(trackId, sample);
     const intake = this.intake.get(stream.camera);
     if (intake !== undefined) {
       intake.receivedBytes += sample.bytes;
@@ -159,17 +218,19 @@ export class Ingest {
   }
 
   private holdBack(): void {
-    let pending = 0;
-    for (const { recorder } of this.streams.values()) pending += recorder.pendingBytes;
-    if (!this.paused && pending > pendingBytesMax) {
-      this.paused = true;
-      this.options.link.pause();
-      // Every write queued so far is done when the syncs behind them are.
-      void Promise.all([...this.streams.values()].map(({ recorder }) => recorder.sync())).then(() => {
-        this.paused = false;
-        this.options.link.resume();
-      });
-    }
+    if (this.paused) return;
+    const share = this.options.recorder.pendingShareBytes();
+    let behind = false;
+    for (const { recorder } of this.streams.values()) behind ||= (recorder?.pendingBytes ?? 0) > share;
+    if (!behind) return;
+    this.paused = true;
+    this.options.link.pause();
+    // Every write queued so far is done, or given up, when the syncs behind them are.
+    const syncs = [...this.streams.values()].map(({ recorder }) => recorder?.sync() ?? Promise.resolve());
+    void Promise.all(syncs).then(() => {
+      this.paused = false;
+      this.options.link.resume();
+    });
   }
 
   private tracksFrame(parts: FrameParts): string | undefined {
@@ -194,11 +255,24 @@ export class Ingest {
     for (const [place, number] of stream.numbers.entries()) {
       this.byNumber.set(number, { stream, trackId: place + 1 });
     }
-    stream.recorder.setTracks(stream.tracks);
-    this.options.feed.publishTracks(camera, stream.tracks);
+    const recorder = stream.recorder ?? this.beginRecording(stream);
+    recorder.setMapping(stream.mapping);
+    recorder.setTracks(stream.tracks);
+    this.announce(stream);
     const intake = this.intake.get(camera);
     if (intake !== undefined) intake.tracks = stream.tracks;
     return undefined;
+  }
+
+  /** Tells viewers of the tracks, unless they are those that they know. */
+  private announce(stream: Stream): void {
+    const { camera, tracks } = stream;
+    const described = tracks.map((description, number) => ({ number, description }));
+    const announced = encode(tracksFrame, { camera, tracks: described });
+    if (stream.announced?.equals(announced)) return;
+    stream.announced = announced;
+    stream.fed.clear();
+    this.options.feed.publishTracks(camera, tracks);
   }
 
   private mappingFrame(parts: FrameParts): string | undefined {
@@ -207,7 +281,7 @@ export class Ingest {
     const stream = this.streams.get(decoded.value.camera);
     if (stream === undefined) return 'mapping: a camera that did not join';
     stream.mapping = decoded.value.mapping;
-    stream.recorder.setMapping(decoded.value.mapping);
+    stream.recorder?.setMapping(decoded.value.mapping);
     return undefined;
   }
 

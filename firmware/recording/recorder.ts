@@ -1,42 +1,42 @@
 /**
- * The recorder of a server: one CameraRecorder per camera that is attached, sync rounds over all of them, and the
- * archive that readers see.
+ * The recorder of a server: one CameraRecorder per camera that is attached, sync rounds over all of them, its volumes
+ * and ledger, and the archive that readers see.
  *
  * Invariants: the index is opened, and what an earlier run left open is recovered, before anything is recorded;
- * closing seals every open segment.
+ * closing seals every open segment, but does not wait for a disk that hangs.
  */
 import type { Clock } from '../base/clock.ts';
-import { decode } from '../base/codec.ts';
-import { Failure } from '../base/failure.ts';
 import type { Gap } from '../media/sample.ts';
-import type { Archive, SegmentDetail, SegmentListing } from './archive.ts';
-import { CameraRecorder, type DurablePoint } from './camera-recorder.ts';
+import type { Archive } from './archive.ts';
+import { CameraRecorder, type DurablePoint, type RecordingGround } from './camera-recorder.ts';
 import type { Disk } from './disk.ts';
-import {
-  decodeDetail,
-  endOf,
-  eventRow,
-  keys,
-  listingRow,
-  nameOfListingKey,
-  put,
-  segmentUsMax,
-} from './index-rows.ts';
+import { laneWidths, withLanes } from './disk-lanes.ts';
+import { IndexArchive, type OpenSegment } from './index-archive.ts';
+import { prepareFormat } from './index-format.ts';
+import { eventRow, eventUsMax, keys, put } from './index-rows.ts';
 import type { IndexStore } from './index-store.ts';
-import { type RecoveryReport, recoverSegments } from './recovery.ts';
-import { parseSegmentName } from './segment-name.ts';
-import { segmentPath, type Volume } from './segment-writer.ts';
+import { Ledger } from './ledger.ts';
+import {
+  type RecoveryGround,
+  type RecoveryProgress,
+  type RecoveryReport,
+  recoverSegments,
+  recoverThese,
+} from './recovery.ts';
+import { SyncRounds } from './sync-rounds.ts';
+import { Volumes, type VolumesOptions, volumeAnswerMs } from './volumes.ts';
 
-/** Gaps one answer lists at the most. */
-const gapsMax = 10_000;
-/** How far before a time an event over it may have begun: a day. Longer gaps are stored in pieces. */
-const eventUsMax = 86_400_000_000;
 /** Of a gap that is longer than so many days only the last of them are stored. */
 const gapDaysMax = 1_000;
-/** Listings that are read at a time. */
-const listingsPerRead = 256;
+/** How often the volumes are looked at. */
+const checkMs = 5_000;
+/** What may wait for the disk, of all cameras together and of each. */
+const pendingBytesMax = 512 * 1024 * 1024;
+const pendingShareMin = 4 * 1024 * 1024;
+const pendingShareMax = 16 * 1024 * 1024;
 
-export interface RecorderOptions {
+export interface RecorderOptions
+  extends Pick<VolumesOptions, 'owner' | 'newId' | 'reserveBytes' | 'onUsable' | 'onFull'> {
   readonly disk: Disk;
   readonly index: IndexStore;
   /** absolute folders, in the order of the configuration */
@@ -44,6 +44,10 @@ export interface RecorderOptions {
   readonly segmentSeconds: number;
   readonly syncIntervalMs: number;
   readonly clock: Clock;
+  /** threads that wait for disks; all volumes and the index share them */
+  readonly threads: number;
+  /** told of each segment that start-up has looked at */
+  readonly onRecovery?: (progress: RecoveryProgress) => void;
 }
 
 /** What is asked of the recorder when a camera is attached. */
@@ -57,74 +61,98 @@ interface RecordOptions {
 export interface Recorder extends AsyncDisposable {
   readonly archive: Archive;
   readonly recovery: RecoveryReport;
+  readonly ledger: Ledger;
+  readonly volumes: Volumes;
+  /** the disk with a lane for each volume; whoever else works on the volumes goes through it */
+  readonly disk: Disk;
+  /** Whether any volume can be recorded to. */
+  usable(): boolean;
+  /** What one camera may have waiting for the disk, in bytes; above it its link is paused. */
+  pendingShareBytes(): number;
   /** Begins to record a camera; one recorder a camera and epoch. */
   record(options: RecordOptions): CameraRecorder;
   /** Ends a recorder: writes what is left and seals. */
   finish(recorder: CameraRecorder): Promise<void>;
+  /** The segments that are being written, of a camera or of all. */
+  openSegments(camera?: string): Iterable<OpenSegment>;
   /** Stores an explained gap. */
   addGap(gap: Gap): Promise<void>;
 }
 
-/** Opens the recorder: creates the volumes' folders, recovers, starts the sync rounds. */
+/**
+ * Opens the recorder: looks at the volumes, recovers, starts the sync rounds. Rejects with a Failure when the index
+ * does not work; volumes that do not are left out until they do.
+ */
 export async function openRecorder(options: RecorderOptions): Promise<Recorder> {
-  const { disk, index, clock } = options;
-  const volumes = options.volumes.map((folder, number): Volume => ({ number, folder }));
-  for (const volume of volumes) await disk.createDirectory(volume.folder);
-  const recovery = await recoverSegments(disk, index, volumes);
-  const active = new Set<CameraRecorder>();
-  const volume = volumes[0];
-  if (volume === undefined) {
-    throw new Failure('CONFIG_INVALID', 'no volume to record to', {
-      advice: 'Name one under server.volumes.',
-    });
-  }
-
-  // Every camera at once; one whose sync takes longer than a round misses rounds, and holds no other camera back.
-  const syncing = new Set<CameraRecorder>();
-  let cancel = (): void => undefined;
-  const round = (): void => {
-    for (const recorder of active) {
-      if (syncing.has(recorder)) continue;
-      syncing.add(recorder);
-      void recorder.sync().finally(() => syncing.delete(recorder));
-    }
-    cancel = clock.after(options.syncIntervalMs, round);
+  const { index, clock } = options;
+  const widths = laneWidths(options.threads, options.volumes.length);
+  const disk = withLanes(options.disk, options.volumes, widths);
+  await prepareFormat(index);
+  const ledger = await Ledger.open(index);
+  const volumes = await Volumes.open({
+    ...options,
+    disk,
+    folders: options.volumes,
+    recordedBytes: (number) => recordedOn(ledger, number),
+  });
+  const unfinished: RecoveryGround = { disk, ledger, volumes, addGap: (gap) => addGap(index, gap) };
+  const recovery = await recoverSegments(unfinished, options.onRecovery);
+  let { waiting } = recovery;
+  const check = async (): Promise<void> => {
+    await volumes.check();
+    const back = waiting.some(({ volume }) => worksNow(volumes, volume));
+    // A volume that was not there at the start is, and with it what was being written on it.
+    // When the index fails it is tried again the next time.
+    if (back) ({ waiting } = await recoverThese(unfinished, waiting).catch(() => ({ waiting })));
   };
-  cancel = clock.after(options.syncIntervalMs, round);
+  const active = new Set<CameraRecorder>();
+  const rounds = new SyncRounds(clock, options.syncIntervalMs, active);
+  const stopChecks = every(clock, checkMs, check);
+  const segmentUs = options.segmentSeconds * 1_000_000;
+  const ground: RecordingGround = { disk, ledger, volumes, clock, segmentUs, syncedFolders: new Set() };
 
+  const openSegments = function* (camera?: string): Iterable<OpenSegment> {
+    for (const recorder of active) {
+      const writer = camera === undefined || recorder.camera === camera ? recorder.openSegment() : undefined;
+      if (writer !== undefined && writer.fragmentCount > 0) {
+        yield { volume: writer.volume.number, detail: writer.detail };
+      }
+    }
+  };
   const finish = async (recorder: CameraRecorder): Promise<void> => {
-    await recorder.close();
+    await within(clock, 2 * volumeAnswerMs, recorder.close());
     active.delete(recorder);
   };
   return {
-    archive: openArchive(disk, index, volumes, active),
+    archive: new IndexArchive({ disk, index, volumes, openSegments }),
     recovery,
-    record: ({ camera, epoch, onDurable, onFailed }) => {
-      const segmentUs = options.segmentSeconds * 1_000_000;
-      const recorder = new CameraRecorder({
-        camera,
-        epoch,
-        disk,
-        index,
-        volume,
-        segmentUs,
-        onDurable,
-        onFailed,
-      });
+    ledger,
+    volumes,
+    disk,
+    usable: () => volumes.usable(),
+    pendingShareBytes: () =>
+      Math.max(pendingShareMin, Math.min(pendingShareMax, pendingBytesMax / Math.max(1, active.size))),
+    record: (wanted) => {
+      const recorder = new CameraRecorder({ ...wanted, ground });
       active.add(recorder);
       return recorder;
     },
     finish,
-    addGap: (gap) =>
-      index.commit(
-        piecesOf(gap).map((piece) => put(keys.event(gap.camera, piece.fromUs, gap.reason), eventRow, piece)),
-      ),
+    openSegments,
+    addGap: (gap) => addGap(index, gap),
     [Symbol.asyncDispose]: async () => {
-      cancel();
+      stopChecks();
       await Promise.all([...active].map(finish));
+      rounds.stop();
       await index[Symbol.asyncDispose]();
     },
   };
+}
+
+function addGap(index: IndexStore, gap: Gap): Promise<void> {
+  return index.commit(
+    piecesOf(gap).map((piece) => put(keys.event(gap.camera, piece.fromUs, gap.reason), eventRow, piece)),
+  );
 }
 
 /** A gap in pieces of at most `eventUsMax`. */
@@ -138,105 +166,36 @@ function piecesOf(gap: Gap): Gap[] {
   return pieces;
 }
 
-function openArchive(
-  disk: Disk,
-  index: IndexStore,
-  volumes: readonly Volume[],
-  active: ReadonlySet<CameraRecorder>,
-): Archive {
-  const openOf = (camera: string): SegmentDetail[] => {
-    const details: SegmentDetail[] = [];
-    for (const recorder of active) {
-      const writer = recorder.camera === camera ? recorder.openSegment() : undefined;
-      if (writer !== undefined && writer.fragmentCount > 0) details.push(writer.detail);
-    }
-    return details;
-  };
+function worksNow(volumes: Volumes, number: number): boolean {
+  const volume = volumes.byNumber(number);
+  return volume !== undefined && volumes.works(volume);
+}
 
-  const sealed = async (
-    camera: string,
-    name: string,
-  ): Promise<{ listing: SegmentListing; volume: Volume } | undefined> => {
-    const parsed = parseSegmentName(name);
-    if (!parsed.ok) return undefined;
-    // The name says the start to the millisecond, the row to the microsecond.
-    const { fromUs } = parsed.value;
-    const range = {
-      from: keys.listingAt(camera, fromUs),
-      to: keys.listingAt(camera, fromUs + 1000),
-      limit: 100,
-    };
-    const row = (await index.range(range)).find(({ key }) => nameOfListingKey(key) === name);
-    const listing = row === undefined ? undefined : listingOf(camera, row);
-    const volume = listing === undefined ? undefined : volumes[listing.volume];
-    return listing === undefined || volume === undefined ? undefined : { listing: listing.listing, volume };
-  };
+function recordedOn(ledger: Ledger, volume: number): number {
+  let sum = 0;
+  for (const [key, { bytes }] of ledger.totals()) if (key.startsWith(`${volume}/`)) sum += bytes;
+  return sum;
+}
 
-  const volumeOf = async (camera: string, name: string): Promise<Volume | undefined> => {
-    for (const recorder of active) {
-      const writer = recorder.camera === camera ? recorder.openSegment() : undefined;
-      if (writer?.name === name) return writer.volume;
-    }
-    return (await sealed(camera, name))?.volume;
+/** Runs a task, and again so long after it ended, until the result is called. */
+function every(clock: Clock, delayMs: number, task: () => Promise<void>): () => void {
+  let stopped = false;
+  let cancel = (): void => undefined;
+  const arm = (): void => {
+    if (stopped) return;
+    cancel = clock.after(delayMs, () => void task().then(arm));
   };
-
-  return {
-    cameras: async () => {
-      const rows = await index.range({ from: 'c/', to: endOf('c/'), limit: 10_000 });
-      const ids = new Set(rows.map(({ key }) => key.slice(2)));
-      for (const recorder of active) if (recorder.openSegment() !== undefined) ids.add(recorder.camera);
-      return [...ids].sort();
-    },
-    segments: async (camera, { fromUs, toUs, limit }) => {
-      const overlaps = (listing: SegmentListing): boolean => listing.toUs > fromUs && listing.fromUs < toUs;
-      // Before the index is read: a segment that is sealed meanwhile is then seen twice, not missed.
-      const open = openOf(camera).map(({ listing }) => listing);
-      const listings: SegmentListing[] = [];
-      const to = keys.listingAt(camera, toUs);
-      let from = keys.listingAt(camera, fromUs - segmentUsMax);
-      for (let more = true; more && listings.length < limit; ) {
-        const rows = await index.range({ from, to, limit: listingsPerRead });
-        listings.push(...rows.flatMap((row) => listingOf(camera, row)?.listing ?? []).filter(overlaps));
-        more = rows.length === listingsPerRead;
-        from = `${rows.at(-1)?.key}\0`;
-      }
-      const sealed = new Set(listings.map(({ name }) => name));
-      listings.push(...open.filter((listing) => overlaps(listing) && !sealed.has(listing.name)));
-      return listings.sort((a, b) => a.fromUs - b.fromUs).slice(0, limit);
-    },
-    gaps: async (camera, { fromUs, toUs }) => {
-      const from = keys.eventAt(camera, fromUs - eventUsMax);
-      const rows = await index.range({ from, to: keys.eventAt(camera, toUs), limit: gapsMax });
-      return rows.flatMap(({ value }) => {
-        const gap = decode(eventRow, value);
-        return gap.ok && gap.value.toUs > fromUs ? [gap.value] : [];
-      });
-    },
-    detail: async (camera, name) => {
-      const open = openOf(camera).find(({ listing }) => listing.name === name);
-      if (open !== undefined) return open;
-      const found = await sealed(camera, name);
-      const row = found === undefined ? undefined : await index.get(keys.detail(camera, name));
-      const inside = row === undefined ? undefined : decodeDetail(row);
-      return found === undefined || !inside?.ok ? undefined : { listing: found.listing, ...inside.value };
-    },
-    read: async (camera, name, offset, length) => {
-      const volume = await volumeOf(camera, name);
-      if (volume === undefined) {
-        const advice = 'List the recordings again; retention may have deleted it.';
-        throw new Failure('NOT_FOUND', `no segment ${name} of ${camera} here`, { advice });
-      }
-      return disk.read(segmentPath(volume, camera, name), offset, length);
-    },
+  arm();
+  return () => {
+    stopped = true;
+    cancel();
   };
 }
 
-function listingOf(
-  camera: string,
-  row: { key: string; value: Buffer },
-): { listing: SegmentListing; volume: number } | undefined {
-  const decoded = decode(listingRow, row.value);
-  if (!decoded.ok) return undefined;
-  const { volume, ...listing } = decoded.value;
-  return { listing: { camera, name: nameOfListingKey(row.key), ...listing, open: false }, volume };
+/** Waits for a task, but not longer than so long. */
+function within(clock: Clock, ms: number, task: Promise<void>): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const cancel = clock.after(ms, resolve);
+    task.then(resolve, reject).finally(cancel);
+  });
 }

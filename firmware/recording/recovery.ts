@@ -1,25 +1,43 @@
 /**
  * Recovery: every segment that was being written when the power (or the process) went is scanned, its torn tail cut
- * off, and what is whole is indexed.
+ * off, and what is whole is made durable and indexed; deletions that were interrupted are finished.
  *
- * Invariants: nothing playable is deleted; a file without a single whole fragment is, if it is no longer than what may
- * be lost between two syncs. More than that is damage, not a torn tail: it is left as it is, for a person to look at.
- * One bad file never keeps the others from being recovered.
+ * Invariants: nothing whole is deleted. Fragments behind damage in the middle of a file are copied to a segment of
+ * their own before the file is cut, and the hole becomes an explained gap. More damage than can be lost between two
+ * syncs, with nothing whole behind it, is left as it is for a person to look at. One bad file keeps no other from
+ * being recovered, and a volume that does not work keeps its rows until it does.
  */
-import { decode } from '../base/codec.ts';
 import { Failure, messageOf } from '../base/failure.ts';
-import { scanSegment } from '../media/mp4-scanner.ts';
-import type { SegmentListing } from './archive.ts';
+import type { FragmentListing } from '../media/fragment-listing.ts';
+import { type SegmentScan, scanSegment } from '../media/mp4-scanner.ts';
+import type { Gap } from '../media/sample.ts';
+import { finishDeletions } from './deletion.ts';
 import type { Disk } from './disk.ts';
-import { endOf, openRow } from './index-rows.ts';
-import type { IndexStore } from './index-store.ts';
+import type { Ledger, UnsealedSegment } from './ledger.ts';
 import { parseSegmentName } from './segment-name.ts';
-import { sealRows, segmentPath, type Volume } from './segment-writer.ts';
+import { copyWhole, type Salvaged, type SalvageGround } from './segment-salvage.ts';
+import { removeFile, segmentPath } from './segment-writer.ts';
+import type { Volume, Volumes } from './volumes.ts';
 
 /** How many segments one start looks at; more means that something else is wrong. */
 const openSegmentsMax = 10_000;
 /** What may have been written after the last sync, with a slow disk. */
 const tornBytesMax = 64 * 1024 * 1024;
+/** Of what was not readable, the time is only guessed: no longer than a segment. */
+const guessUsMax = 600_000_000;
+
+/** What recovery works with. */
+export interface RecoveryGround {
+  readonly disk: Disk;
+  readonly ledger: Ledger;
+  readonly volumes: Pick<Volumes, 'byNumber' | 'works' | 'verify' | 'failed'>;
+  readonly addGap: (gap: Gap) => Promise<void>;
+}
+
+export interface RecoveryProgress {
+  readonly done: number;
+  readonly total: number;
+}
 
 export interface RecoveryReport {
   /** segments indexed, torn bytes cut off them, files removed because nothing in them was whole */
@@ -28,6 +46,8 @@ export interface RecoveryReport {
   readonly removed: number;
   /** for the log, one line for each segment that was not simply whole */
   readonly notes: readonly string[];
+  /** segments of volumes that do not work now: for when they do */
+  readonly waiting: readonly UnsealedSegment[];
 }
 
 interface Outcome {
@@ -36,31 +56,52 @@ interface Outcome {
   readonly note?: string;
 }
 
-/** Recovers every segment that has an open row. */
+/** Recovers every segment that has an open row, and finishes what retention began to delete. */
 export async function recoverSegments(
-  disk: Disk,
-  index: IndexStore,
-  volumes: readonly Volume[],
+  ground: RecoveryGround,
+  onProgress: (progress: RecoveryProgress) => void = () => undefined,
 ): Promise<RecoveryReport> {
-  const rows = await index.range({ from: 'o/', to: endOf('o/'), limit: openSegmentsMax });
-  const report = { recovered: 0, cutBytes: 0, removed: 0, notes: [] as string[] };
-  for (const { key, value } of rows) {
-    const [, camera = '', ...rest] = key.split('/');
-    const row = decode(openRow, value);
-    const volume = row.ok ? volumes[row.value.volume] : undefined;
-    if (!row.ok || volume === undefined) {
-      const why = row.ok ? 'its volume is not configured any more' : `its row is damaged (${row.reason})`;
-      report.notes.push(`${key}: ${why}, left as it is`);
+  const unsealed = await ground.ledger.unsealed();
+  const report = await recoverThese(ground, unsealed.slice(0, openSegmentsMax), onProgress);
+  const notes = [...report.notes];
+  await finishDeletions(ground, (number) => {
+    const volume = ground.volumes.byNumber(number);
+    return volume !== undefined && ground.volumes.works(volume);
+  });
+  const late = unsealed.length - openSegmentsMax;
+  if (late > 0) notes.push(`${late} more unsealed segments are left for the next start`);
+  return { ...report, notes };
+}
+
+/** Recovers these segments; nobody may be writing them. */
+export async function recoverThese(
+  ground: RecoveryGround,
+  segments: readonly UnsealedSegment[],
+  onProgress: (progress: RecoveryProgress) => void = () => undefined,
+): Promise<RecoveryReport> {
+  const report = { recovered: 0, cutBytes: 0, removed: 0 };
+  const notes: string[] = [];
+  const waiting: UnsealedSegment[] = [];
+  for (const [done, segment] of segments.entries()) {
+    onProgress({ done, total: segments.length });
+    const volume = ground.volumes.byNumber(segment.volume);
+    if (volume === undefined) {
+      notes.push(`${segment.camera}/${segment.name}: its volume is not configured any more, left as it is`);
       continue;
     }
-    const segment = { camera, name: rest.join('/'), epoch: row.value.epoch };
-    const outcome = await recoverSegment(disk, index, volume, segment).catch(leave);
+    if (!ground.volumes.works(volume)) {
+      waiting.push(segment);
+      notes.push(`${segment.camera}/${segment.name}: waits for its volume ${volume.folder}`);
+      continue;
+    }
+    const outcome = await recoverSegment(ground, volume, segment).catch(leave);
     report.cutBytes += outcome.cutBytes;
     if (outcome.kind === 'recovered') report.recovered += 1;
     if (outcome.kind === 'removed') report.removed += 1;
-    if (outcome.note !== undefined) report.notes.push(outcome.note);
+    if (outcome.note !== undefined) notes.push(outcome.note);
   }
-  return report;
+  if (segments.length > 0) onProgress({ done: segments.length, total: segments.length });
+  return { ...report, notes, waiting };
 }
 
 /** A file that the disk cannot read today is tried again at the next start. */
@@ -70,58 +111,107 @@ function leave(error: unknown): Outcome {
 }
 
 /** Scans one file, cuts a torn tail, and indexes the rest. Rejects with a Failure when the disk fails. */
-export async function recoverSegment(
-  disk: Disk,
-  index: IndexStore,
+async function recoverSegment(
+  ground: RecoveryGround,
   volume: Volume,
-  segment: { camera: string; name: string; epoch: number },
+  segment: UnsealedSegment,
 ): Promise<Outcome> {
-  const { camera, name, epoch } = segment;
+  const { disk, ledger } = ground;
+  const { camera, name } = segment;
   const path = segmentPath(volume, camera, name);
-  const drop = { type: 'delete', key: `o/${camera}/${name}` } as const;
-  const size = await disk.size(path);
   const parsed = parseSegmentName(name);
-  if (size === undefined || !parsed.ok) {
-    await index.commit([drop]);
+  if (!parsed.ok) {
+    await ledger.forget(volume.number, camera, name);
+    return { kind: 'missing', cutBytes: 0, note: `${camera}/${name}: not a segment, its row is dropped` };
+  }
+  const size = await disk.size(path);
+  if (size === undefined) {
+    await removeFile(disk, path);
+    await ledger.forget(volume.number, camera, name);
     return { kind: 'missing', cutBytes: 0 };
   }
-  const scan = await scanSegment((offset, length) => disk.read(path, offset, length), size);
-  const first = scan.fragments[0];
-  const tornBytes = size - scan.validBytes;
-  const torn = `${scan.damage ?? 'torn tail'}`;
-  if (first === undefined) {
-    if (tornBytes > tornBytesMax) {
-      return { kind: 'left', cutBytes: 0, note: `${path}: damaged at its start (${torn}), left as it is` };
-    }
-    await disk.remove(path);
-    await index.commit([drop]);
-    return {
-      kind: 'removed',
-      cutBytes: 0,
-      note: `${path}: no whole fragment (${scan.damage ?? 'empty'}), removed`,
-    };
-  }
-  const captureId = scan.tracks[0]?.captureId ?? '';
-  let toUs = parsed.value.fromUs;
-  for (const fragment of scan.fragments) toUs = Math.max(toUs, fragment.toPtsUs + fragment.mapping.offsetUs);
-  const fromUs = first.fromPtsUs + first.mapping.offsetUs;
-  if (!Number.isSafeInteger(fromUs) || !Number.isSafeInteger(toUs)) {
+  const read = (offset: number, length: number): Promise<Buffer> => disk.read(path, offset, length);
+  // Its boxes may be whole and its pictures not there: the length of a file is on the medium before its data may be.
+  const scan = await scanSegment(read, size, { payload: true });
+  if (!timesMakeSense(scan.fragments)) {
     return { kind: 'left', cutBytes: 0, note: `${path}: its times make no sense, left as it is` };
   }
-  const cut = tornBytes > 0 && tornBytes <= tornBytesMax;
-  if (cut) await disk.truncate(path, scan.validBytes);
-  const listing: SegmentListing = {
+  const found: Found = { path, size, scan, nameUs: parsed.value.fromUs };
+  const copied =
+    scan.damage === undefined || scan.initBytes === 0
+      ? { fragments: 0, bytes: 0 }
+      : await copyWhole(salvageGround(ground, volume, segment), found);
+  if (scan.fragments.length === 0) return recoverNothing(ground, volume, segment, { ...found, copied });
+  return recoverWhole(ground, volume, segment, { ...found, copied });
+}
+
+interface Found {
+  readonly path: string;
+  readonly size: number;
+  readonly scan: SegmentScan;
+  /** the start that the name says, µs UTC */
+  readonly nameUs: number;
+}
+
+function salvageGround(ground: RecoveryGround, volume: Volume, segment: UnsealedSegment): SalvageGround {
+  const { disk, ledger, addGap } = ground;
+  return { disk, ledger, addGap, volume, camera: segment.camera, epoch: segment.epoch };
+}
+
+/** A file that does not begin with a whole fragment. */
+async function recoverNothing(
+  { disk, ledger }: RecoveryGround,
+  volume: Volume,
+  { camera, name }: UnsealedSegment,
+  { path, size, scan, copied }: Found & { copied: Salvaged },
+): Promise<Outcome> {
+  const damage = scan.damage ?? 'empty';
+  if (size - scan.validBytes - copied.bytes > tornBytesMax) {
+    return { kind: 'left', cutBytes: 0, note: `${path}: damaged at its start (${damage}), left as it is` };
+  }
+  await removeFile(disk, path);
+  await ledger.forget(volume.number, camera, name);
+  const note =
+    copied.fragments === 0
+      ? `${path}: no whole fragment (${damage}), removed`
+      : `${path}: damaged at its start (${damage}); ${copied.fragments} whole fragments copied, the file removed`;
+  return { kind: 'removed', cutBytes: 0, note };
+}
+
+async function recoverWhole(
+  { disk, ledger, addGap }: RecoveryGround,
+  volume: Volume,
+  { camera, name, epoch }: UnsealedSegment,
+  { path, size, scan, nameUs, copied }: Found & { copied: Salvaged },
+): Promise<Outcome> {
+  const { fragments, tracks, validBytes } = scan;
+  const tornBytes = size - validBytes;
+  const cut = tornBytes - copied.bytes <= tornBytesMax;
+  const { fromUs, toUs } = extentOf(fragments);
+  // Whoever wrote it may have been killed before its sync. Its name was durable before its first fragment.
+  await disk.truncate(path, cut ? validBytes : size);
+  if (!cut) {
+    const lengthUs = Math.min(guessUsMax, ((toUs - fromUs) * tornBytes) / validBytes);
+    await addGap({ camera, fromUs: toUs, toUs: toUs + Math.round(lengthUs), reason: 'damaged' });
+  }
+  const captureId = tracks[0]?.captureId ?? '';
+  const listing = {
     camera,
     name,
     fromUs,
-    toUs,
-    bytes: scan.validBytes,
+    toUs: Math.max(toUs, nameUs),
+    bytes: validBytes,
     captureId,
     epoch,
     open: false,
   };
-  await index.commit(sealRows(volume, listing, scan));
+  await ledger.seal(volume, listing, scan);
   if (tornBytes === 0) return { kind: 'recovered', cutBytes: 0 };
+  const torn = scan.damage ?? 'torn tail';
+  if (cut && copied.fragments > 0) {
+    const note = `${path}: damaged (${torn}); ${copied.fragments} whole fragments behind it copied, ${tornBytes} bytes cut`;
+    return { kind: 'recovered', cutBytes: tornBytes, note };
+  }
   return cut
     ? { kind: 'recovered', cutBytes: tornBytes, note: `${path}: cut ${tornBytes} torn bytes (${torn})` }
     : {
@@ -129,4 +219,18 @@ export async function recoverSegment(
         cutBytes: 0,
         note: `${path}: damaged (${torn}); the ${tornBytes} bytes after are not indexed`,
       };
+}
+
+/** From the first fragment's start to the last end, µs UTC. */
+export function extentOf(fragments: readonly FragmentListing[]): { fromUs: number; toUs: number } {
+  const first = fragments[0];
+  const fromUs = first === undefined ? 0 : first.fromPtsUs + first.mapping.offsetUs;
+  let toUs = fromUs;
+  for (const { toPtsUs, mapping } of fragments) toUs = Math.max(toUs, toPtsUs + mapping.offsetUs);
+  return { fromUs, toUs };
+}
+
+function timesMakeSense(fragments: readonly FragmentListing[]): boolean {
+  const { fromUs, toUs } = extentOf(fragments);
+  return Number.isSafeInteger(fromUs) && Number.isSafeInteger(toUs);
 }

@@ -1,25 +1,31 @@
 /**
  * One segment while it is written.
  *
- * Procedure: the open row is committed, then the file is created (O_EXCL), gets its init segment, is synced, and its
- * directory too; each fragment is one writev; sealing syncs the file, then commits listing, detail and the removal of
- * the open row in one batch. So a file without a listing always has an open row, and start-up can find it.
+ * Procedure: the volume is verified; the open row is committed; the file is created (O_EXCL), gets its init segment
+ * and is synced, then its directory; the volume is verified once more. Each fragment is one writev. Sealing syncs the
+ * file, then the ledger commits what makes it known and removes the open row. So a file without a listing always has
+ * an open row, and start-up can find it.
+ *
+ * Invariant: after a failed write or sync the file is neither written nor synced again (what the system holds of it
+ * may be lost though a later sync succeeds): `salvage` enters it with what the last successful sync covered.
  */
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { Failure } from '../base/failure.ts';
 import type { FragmentListing } from '../media/fragment-listing.ts';
 import { type Fragment, initSegment } from '../media/fragmented-mp4.ts';
 import type { TrackDescription, UtcMapping } from '../media/sample.ts';
 import type { SegmentDetail, SegmentListing } from './archive.ts';
 import type { Disk, RecordingFile } from './disk.ts';
-import { encodeDetail, keys, listingRow, openRow, put, type SegmentInside } from './index-rows.ts';
-import type { IndexChange, IndexStore } from './index-store.ts';
+import type { Ledger } from './ledger.ts';
 import { formatSegmentName } from './segment-name.ts';
+import type { Volume, Volumes } from './volumes.ts';
 
-/** Where segments go: the volume's number in the configuration and its folder. */
-export interface Volume {
-  readonly number: number;
-  readonly folder: string;
-}
+/** Names that are tried; each that is taken was a segment of the same millisecond and epoch. */
+const namesMax = 1_000;
+/** The directory may be removed, as an empty one, between its creation and that of the file. */
+const createTriesMax = 5;
+/** A camera has one a day. */
+const syncedFoldersMax = 4096;
 
 export interface SegmentStart {
   readonly camera: string;
@@ -33,104 +39,91 @@ export interface SegmentStart {
   readonly tracks: readonly TrackDescription[];
 }
 
-/** The file of a segment. */
-export function segmentPath(volume: Volume, camera: string, name: string): string {
-  return join(volume.folder, camera, `${name}.mp4`);
+/** What a segment is written with. */
+export interface SegmentPlace {
+  readonly disk: Disk;
+  readonly ledger: Ledger;
+  readonly volumes: Pick<Volumes, 'verify'>;
+  readonly volume: Volume;
+  /** folders whose own entries this process knows to be durable */
+  readonly syncedFolders: Set<string>;
 }
 
-/** The rows that make a segment known; the open row goes. */
-export function sealRows(volume: Volume, listing: SegmentListing, inside: SegmentInside): IndexChange[] {
-  const { camera, name, fromUs, toUs, bytes, epoch, captureId } = listing;
-  const row = { fromUs, toUs, bytes, epoch, volume: volume.number, captureId };
-  return [
-    put(keys.listing(camera, fromUs, name), listingRow, row),
-    { type: 'put', key: keys.detail(camera, name), value: encodeDetail(inside) },
-    { type: 'put', key: keys.camera(camera), value: Buffer.alloc(0) },
-    { type: 'delete', key: keys.open(camera, name) },
-  ];
+/** The file of a segment. */
+export function segmentPath(volume: Pick<Volume, 'folder'>, camera: string, name: string): string {
+  return join(volume.folder, camera, `${name}.mp4`);
 }
 
 export class SegmentWriter {
   readonly volume: Volume;
   readonly name: string;
   readonly start: SegmentStart;
-  private readonly index: IndexStore;
+  private readonly place: SegmentPlace;
   private readonly file: RecordingFile;
   private readonly initBytes: number;
   private readonly fragments: FragmentListing[] = [];
   private bytes: number;
-  private toUs: number;
+  private syncedBytes: number;
+  private closed = false;
 
   private constructor(
-    volume: Volume,
+    place: SegmentPlace,
     name: string,
     start: SegmentStart,
-    parts: { index: IndexStore; file: RecordingFile; initBytes: number },
+    created: { file: RecordingFile; initBytes: number },
   ) {
-    this.volume = volume;
+    this.place = place;
+    this.volume = place.volume;
     this.name = name;
     this.start = start;
-    this.index = parts.index;
-    this.file = parts.file;
-    this.initBytes = parts.initBytes;
-    this.bytes = parts.initBytes;
-    this.toUs = start.fromUs;
+    this.file = created.file;
+    this.initBytes = created.initBytes;
+    this.bytes = created.initBytes;
+    this.syncedBytes = created.initBytes;
   }
 
   /** Creates the file; a name that is taken moves on to the next sequence. */
-  static async create(
-    disk: Disk,
-    index: IndexStore,
-    volume: Volume,
-    wanted: SegmentStart,
-  ): Promise<SegmentWriter> {
-    for (let start = wanted; ; start = { ...start, sequence: start.sequence + 1 }) {
+  static async create(place: SegmentPlace, wanted: SegmentStart): Promise<SegmentWriter> {
+    const { ledger, volume, volumes } = place;
+    const init = initSegment(wanted.tracks);
+    await volumes.verify(volume);
+    for (let tried = 0; tried < namesMax; tried++) {
+      const start = { ...wanted, sequence: wanted.sequence + tried };
       const name = formatSegmentName(start);
+      if (!(await ledger.opening(volume, start.camera, name, start.epoch))) continue;
       const path = segmentPath(volume, start.camera, name);
-      const folder = join(path, '..');
-      await disk.createDirectory(folder);
-      const key = keys.open(start.camera, name);
-      // A file of an earlier run may have both this name and this row: then the row must stay.
-      const known = await index.get(key);
-      if (known === undefined)
-        await index.commit([put(key, openRow, { volume: volume.number, epoch: start.epoch })]);
-      const file = known === undefined ? await disk.createFile(path) : undefined;
-      if (file !== undefined) return SegmentWriter.begin(disk, file, { index, volume, name, start, folder });
-      if (known === undefined) await index.commit([{ type: 'delete', key }]);
+      const file = await createFile(place.disk, path).catch((error: unknown) =>
+        undo(place, start.camera, name, error),
+      );
+      if (file !== undefined) return SegmentWriter.begin(place, { file, name, start, init });
+      // Somebody put a file there that no row knows; it stays.
+      await ledger.notOpened(volume, start.camera, name);
     }
+    throw new Failure('FILE_IO', `${wanted.camera}: ${namesMax} names of segments are taken`, {
+      advice: 'Run `starling check`.',
+    });
   }
 
   /** Puts the init segment on the medium. */
   private static async begin(
-    disk: Disk,
-    file: RecordingFile,
-    segment: { index: IndexStore; volume: Volume; name: string; start: SegmentStart; folder: string },
+    place: SegmentPlace,
+    segment: { file: RecordingFile; name: string; start: SegmentStart; init: Buffer },
   ): Promise<SegmentWriter> {
-    const { index, volume, name, start, folder } = segment;
+    const { file, name, start, init } = segment;
     try {
-      const init = initSegment(start.tracks);
       await file.append([init]);
       await file.sync();
-      await disk.syncDirectory(folder);
-      return new SegmentWriter(volume, name, start, { index, file, initBytes: init.length });
+      await syncEntries(place, start.camera, name);
+      await place.volumes.verify(place.volume);
+      return new SegmentWriter(place, name, start, { file, initBytes: init.length });
     } catch (error) {
       await file.close().catch(() => undefined);
-      throw error;
+      return undo(place, start.camera, name, error);
     }
   }
 
   get listing(): SegmentListing {
-    const { camera, fromUs, captureId, epoch } = this.start;
-    return {
-      camera,
-      name: this.name,
-      fromUs,
-      toUs: this.toUs,
-      bytes: this.bytes,
-      captureId,
-      epoch,
-      open: true,
-    };
+    return { ...this.listingOf(this.fragments, this.bytes), open: true };
   }
 
   get fragmentCount(): number {
@@ -148,25 +141,114 @@ export class SegmentWriter {
     const { bytes, fromPtsUs, toPtsUs } = fragment;
     this.fragments.push({ offset: this.bytes, bytes, fromPtsUs, toPtsUs, mapping, tracks });
     this.bytes += bytes;
-    this.toUs = Math.max(this.toUs, toPtsUs + mapping.offsetUs);
   }
 
-  sync(): Promise<void> {
-    return this.file.sync();
+  async sync(): Promise<void> {
+    const { bytes } = this;
+    if (bytes === this.syncedBytes) return;
+    await this.file.sync();
+    this.syncedBytes = bytes;
   }
 
-  /** Makes the segment known to the index; it is closed afterwards, also when this rejects. */
+  /** Makes the segment known to the index. After a rejection only `salvage` is left. */
   async seal(): Promise<void> {
-    try {
-      await this.file.sync();
-    } finally {
-      await this.file.close();
-    }
-    await this.index.commit(sealRows(this.volume, this.listing, this.detail));
+    await this.sync();
+    await this.close();
+    await this.enter(this.fragments, this.bytes);
   }
 
-  /** Gives the file up after an error; start-up will index what is sound. */
-  abandon(): Promise<void> {
-    return this.file.close();
+  /**
+   * After an error: enters what the last successful sync covered. A file without anything safe is removed. Rejects
+   * when that fails too; the open row then stays, and the next start tries again.
+   */
+  async salvage(): Promise<void> {
+    const { disk, ledger } = this.place;
+    await this.close().catch(() => undefined);
+    const safe = this.fragments.filter(({ offset, bytes }) => offset + bytes <= this.syncedBytes);
+    if (safe.length > 0) return this.enter(safe, this.syncedBytes);
+    const { camera } = this.start;
+    await removeFile(disk, segmentPath(this.volume, camera, this.name));
+    return ledger.forget(this.volume.number, camera, this.name);
   }
+
+  private async close(): Promise<void> {
+    if (this.closed) return;
+    this.closed = true;
+    await this.file.close();
+  }
+
+  private enter(fragments: readonly FragmentListing[], bytes: number): Promise<void> {
+    const { initBytes, start } = this;
+    const inside = { initBytes, tracks: start.tracks, fragments };
+    return this.place.ledger.seal(this.volume, this.listingOf(fragments, bytes), inside);
+  }
+
+  private listingOf(fragments: readonly FragmentListing[], bytes: number): SegmentListing {
+    const { camera, fromUs, captureId, epoch } = this.start;
+    let toUs = fromUs;
+    for (const { toPtsUs, mapping } of fragments) toUs = Math.max(toUs, toPtsUs + mapping.offsetUs);
+    return { camera, name: this.name, fromUs, toUs, bytes, captureId, epoch, open: false };
+  }
+}
+
+/** Removes a file for good, whether it is there or not. */
+export async function removeFile(disk: Disk, path: string): Promise<void> {
+  await disk.remove(path).catch(unlessMissing);
+  // Also when it was not there: it may have gone with a process that was killed before this.
+  await disk.syncDirectory(dirname(path)).catch(unlessMissing);
+}
+
+function unlessMissing(error: unknown): void {
+  if (!(error instanceof Failure && error.code === 'FILE_MISSING')) throw error;
+}
+
+/** Makes the entries durable that lead from a volume's folder to a segment, whoever made them. */
+export async function syncPath(
+  disk: Disk,
+  volume: Pick<Volume, 'folder'>,
+  camera: string,
+  name: string,
+): Promise<void> {
+  const day = dirname(segmentPath(volume, camera, name));
+  for (const folder of [day, dirname(day), volume.folder]) await disk.syncDirectory(folder);
+}
+
+async function createFile(disk: Disk, path: string): Promise<RecordingFile | undefined> {
+  for (let tries = 1; ; tries++) {
+    await disk.createDirectory(dirname(path));
+    try {
+      return await disk.createFile(path);
+    } catch (error) {
+      const gone = error instanceof Failure && error.code === 'FILE_MISSING';
+      if (!gone || tries >= createTriesMax) throw error;
+    }
+  }
+}
+
+/** The entry of a new file, and once those above it: a process that was killed may have made them and no more. */
+async function syncEntries(
+  { disk, volume, syncedFolders }: SegmentPlace,
+  camera: string,
+  name: string,
+): Promise<void> {
+  const folder = dirname(segmentPath(volume, camera, name));
+  if (syncedFolders.has(folder)) return disk.syncDirectory(folder);
+  await syncPath(disk, volume, camera, name);
+  if (syncedFolders.size >= syncedFoldersMax) syncedFolders.clear();
+  syncedFolders.add(folder);
+}
+
+/** Takes a file back that could not be begun; when that fails, the open row stays for the next start. */
+async function undo(place: SegmentPlace, camera: string, name: string, error: unknown): Promise<never> {
+  try {
+    const path = segmentPath(place.volume, camera, name);
+    await removeFile(place.disk, path);
+    // Of a mount that vanished meanwhile the mount point should not keep what was made in it.
+    if (await place.disk.removeDirectory(dirname(path)))
+      await place.disk.removeDirectory(dirname(dirname(path)));
+    await place.ledger.notOpened(place.volume, camera, name);
+  } catch {
+    // What failed first is what is told.
+  }
+  throw error;
 }

@@ -6,22 +6,26 @@ import { randomBytes } from 'node:crypto';
 import type { Clock } from '../base/clock.ts';
 import { CaptureService } from '../capture/capture-service.ts';
 import { Outbox } from '../capture/outbox.ts';
-import type { CameraUnitConfig } from '../config/unit-config.ts';
+import { UtcKeeper } from '../capture/utc-mapping.ts';
+import type { CameraConfig, CameraUnitConfig } from '../config/unit-config.ts';
 import { captureStarter } from '../io/capture-child.ts';
 import { beginIncarnation } from '../io/state-file.ts';
+import { notedMs, readRecorded, readStream, writeRecorded, writeStream } from '../io/stream-state.ts';
 import { systemRandom } from '../io/system-random.ts';
 import { loadIdentity } from '../io/tls-identity.ts';
 import { listenForLinks } from '../io/tls-link.ts';
 import { openFileMemory } from '../io/unit-memory.ts';
+import { changedStream, type StreamChange, type StreamSettings } from '../media/stream-settings.ts';
 import { CameraNode } from '../overlay/camera-node.ts';
 import { profiles } from '../overlay/constants.ts';
-import type { PacketBody } from '../overlay/packets.ts';
 import type { Log } from '../runtime/log.ts';
 import { Refusals } from '../runtime/log.ts';
 import { ServiceStack } from '../runtime/service-stack.ts';
 import { advertisedAddress } from './advertised-address.ts';
+import { clockTrust, writtenUtcMs } from './clock-trust.ts';
 import { Handover } from './handover.ts';
 import { OverlayUnit, type OverlayUnitOptions } from './overlay-unit.ts';
+import { StreamControls, type StreamedCamera } from './stream-controls.ts';
 
 /** While nobody watches, samples leave this often. */
 const batchMs = 400;
@@ -47,6 +51,17 @@ export async function startCamera(options: RoleOptions<CameraUnitConfig>): Promi
     const { cameras, outbox: bounds } = config.camera;
     const outboxes = new Map(cameras.map((camera) => [camera.id, new Outbox(bounds)]));
 
+    const certain = config.clock.trusted === 'yes';
+    const utc = new UtcKeeper({ clock, trusted: clockTrust(config.clock, clock), certain, writtenUtcMs });
+    const recorded = new Map(readRecorded(config.data));
+    const captures: CaptureService[] = [];
+    const overridesOf = ({ id }: CameraConfig): StreamChange => readStream(config.data, id);
+    const settingsOf = (camera: CameraConfig): StreamSettings => changedStream(camera, overridesOf(camera));
+    const streams = new Map<string, StreamedCamera>();
+    const controls = new StreamControls(streams, (camera, overrides) =>
+      writeStream(config.data, camera, overrides),
+    );
+
     const memory = await openFileMemory(config.data, { clock, log });
     services.use(memory);
 
@@ -54,7 +69,11 @@ export async function startCamera(options: RoleOptions<CameraUnitConfig>): Promi
     const onEffect: OverlayUnitOptions['onEffect'] = (effect) => {
       if (effect.type === 'managed') handover.managed(effect.link, effect.server);
       else if (effect.type === 'unmanaged') handover.unmanaged(effect.server);
-      else if (effect.type === 'control') overlay.shell.control(refused(effect.body));
+      else if (effect.type === 'control') overlay.shell.control(controls.control(effect.body));
+      else if (effect.type === 'timed') {
+        utc.timed(effect);
+        for (const capture of captures) capture.clockHeard();
+      }
     };
 
     const { host, port } = config.link;
@@ -71,7 +90,7 @@ export async function startCamera(options: RoleOptions<CameraUnitConfig>): Promi
       site: identity.site,
       unit: config.unit,
       cameras: cameras.map(({ id }) => id),
-      kbps: cameras.reduce((sum, { bitrateKbps }) => sum + bitrateKbps, 0),
+      kbps: cameras.reduce((sum, camera) => sum + settingsOf(camera).bitrateKbps, 0),
       link: advertisedAddress(config.link, listener.port),
       incarnation,
       epoch,
@@ -87,15 +106,24 @@ export async function startCamera(options: RoleOptions<CameraUnitConfig>): Promi
     services.defer(async () => {
       await handover.flush();
       await overlay.leave();
+      note();
     });
+    const note = (): void => {
+      for (const [camera, outbox] of outboxes) {
+        const durableUs = outbox.durableUs();
+        if (durableUs !== undefined) recorded.set(camera, durableUs);
+      }
+      writeRecorded(config.data, recorded);
+    };
 
     for (const [place, camera] of cameras.entries()) {
-      const outbox = outboxes.get(camera.id) as Outbox;
       const capture = new CaptureService({
-        camera,
+        camera: { ...camera, ...settingsOf(camera) },
         hue: hueOf(camera.id, place),
         bootId,
-        outbox,
+        outbox: outboxes.get(camera.id) as Outbox,
+        utc,
+        offSinceUs: recorded.get(camera.id),
         clock,
         start: captureStarter(options.program),
         onSample: () => handover.sampled(camera.id),
@@ -108,15 +136,12 @@ export async function startCamera(options: RoleOptions<CameraUnitConfig>): Promi
       });
       capture.open();
       services.use(capture);
+      captures.push(capture);
+      streams.set(camera.id, { configured: camera, overrides: overridesOf(camera), capture });
     }
 
-    let cancelBatch = (): void => undefined;
-    const batch = (): void => {
-      handover.pump();
-      cancelBatch = clock.after(batchMs, batch);
-    };
-    batch();
-    services.defer(() => cancelBatch());
+    services.defer(every(batchMs, clock, () => handover.pump()));
+    services.defer(every(notedMs, clock, note));
     overlay.shell.start();
     log('info', `camera unit ${config.unit} listens on ${host} port ${listener.port}`);
     return services;
@@ -126,9 +151,15 @@ export async function startCamera(options: RoleOptions<CameraUnitConfig>): Promi
   }
 }
 
-/** There is nothing in this unit that moves. */
-function refused(body: PacketBody<'cam-control'>): PacketBody<'cam-control'> {
-  return { ...body, reply: true, refusal: 'this unit has no pan-tilt mount' };
+/** Does it now and from time to time; call the result to stop. */
+function every(ms: number, clock: Clock, task: () => void): () => void {
+  let cancel = (): void => undefined;
+  const turn = (): void => {
+    task();
+    cancel = clock.after(ms, turn);
+  };
+  turn();
+  return () => cancel();
 }
 
 /** Test pictures of different cameras differ in colour: by the number at the end of the id, else by the letters. */

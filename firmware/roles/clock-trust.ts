@@ -3,7 +3,7 @@ import type { Clock } from '../base/clock.ts';
 import type { UnitConfig } from '../config/unit-config.ts';
 
 /** No clock that is set shows a date before this program was written. Boards without a battery begin in 1970. */
-const writtenUtcMs = Date.UTC(2026, 10, 1);
+export const writtenUtcMs = Date.UTC(2026, 10, 1);
 
 /** Asked again each time: a clock is often set after the unit has started. */
 export function clockTrust({ trusted }: UnitConfig['clock'], clock: Clock): () => boolean {

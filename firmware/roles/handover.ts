@@ -1,12 +1,12 @@
 /**
  * Where a camera unit streams to, from one manager to the next.
  *
- * Invariants: at most one stream sends; the next one begins at the oldest sample that nobody has acknowledged, so what
+ * Invariants: at most one stream sends; the next one begins at the oldest samples that nobody has acknowledged, so what
  * the manager before may not have kept is sent again, and readers drop what two servers have; acknowledgements count
  * from whichever manager they come.
  */
 import type { Clock } from '../base/clock.ts';
-import type { Outbox } from '../capture/outbox.ts';
+import type { Backlog } from '../capture/backlog.ts';
 import type { UplinkLink } from '../capture/uplink.ts';
 import type { LinkId } from '../overlay/effects.ts';
 import { UnitStream } from './unit-stream.ts';
@@ -15,15 +15,16 @@ import { UnitStream } from './unit-stream.ts';
 export type UseLink = (link: LinkId, stream: UnitStream) => UplinkLink | undefined;
 
 export class Handover {
-  private readonly outboxes: ReadonlyMap<string, Outbox>;
+  private readonly outboxes: ReadonlyMap<string, Backlog>;
   private readonly clock: Clock;
   private readonly use: UseLink;
   private present: { readonly server: string; readonly stream: UnitStream } | undefined;
 
-  constructor(outboxes: ReadonlyMap<string, Outbox>, clock: Clock, use: UseLink) {
+  constructor(outboxes: ReadonlyMap<string, Backlog>, clock: Clock, use: UseLink) {
     this.outboxes = outboxes;
     this.clock = clock;
     this.use = use;
+    this.setManaged(false);
   }
 
   /** A server manages the unit on this link from now on. */
@@ -36,6 +37,7 @@ export class Handover {
     );
     const target = this.use(link, stream);
     this.present = { server, stream };
+    this.setManaged(true);
     stream.pump();
   }
 
@@ -44,6 +46,7 @@ export class Handover {
     if (this.present?.server !== server) return;
     this.present.stream.close();
     this.present = undefined;
+    this.setManaged(false);
   }
 
   /** A new sample is in a camera's outbox. */
@@ -59,5 +62,9 @@ export class Handover {
   /** Sends everything that waits; see UnitStream. */
   async flush(): Promise<void> {
     await this.present?.stream.flush();
+  }
+
+  private setManaged(managed: boolean): void {
+    for (const outbox of this.outboxes.values()) outbox.setManaged(managed);
   }
 }

@@ -1,6 +1,7 @@
 /** The ingests of a server, one per camera link, and what a status display asks of all of them. */
 import type { LinkId } from '../overlay/effects.ts';
 import type { CameraIntake, Ingest } from '../recording/ingest.ts';
+import type { SeenCamera } from '../recording/recording-alarm.ts';
 import type { StatusAnswer } from '../viewing/api.ts';
 
 export class IngestTable {
@@ -38,6 +39,11 @@ export class IngestTable {
     let bytes = this.finishedBytes;
     for (const ingest of this.ingests.values()) bytes += bytesOf(ingest);
     return bytes;
+  }
+
+  /** For the recording alarm. */
+  seen(): SeenCamera[] {
+    return [...this.ingests.values()].flatMap((ingest) => [...ingest.intake.values()]);
   }
 
   /** For the status answer. */

@@ -119,6 +119,11 @@ export class OverlayShell implements AsyncDisposable {
     this.handle({ type: 'control', body });
   }
 
+  /** Server: whether it can record at all. */
+  capacity(usable: boolean): void {
+    this.handle({ type: 'capacity', usable });
+  }
+
   /** Leaves the network in good order; the effect `left` follows. */
   leave(): void {
     this.handle({ type: 'leave' });

@@ -1,25 +1,21 @@
 /**
  * The server: overlay, recorder, viewing. An ordered list of services; the parts meet only here.
  */
-import { join } from 'node:path';
 import { Failure } from '../base/failure.ts';
 import type { AnycastEndpoint, ServerUnitConfig } from '../config/unit-config.ts';
 import { anycastPortDefault } from '../config/unit-config.ts';
 import { AnycastAddress, ownedAddresses } from '../io/anycast-address.ts';
 import { type AnycastReceiver, receiveAnycast } from '../io/anycast-receiver.ts';
-import { realDisk } from '../io/disk.ts';
 import { openHttpServer } from '../io/http-server.ts';
-import { openLevelStore } from '../io/level-store.ts';
 import { createPeerClient } from '../io/peer-client.ts';
 import { processUsage } from '../io/process-usage.ts';
 import { beginIncarnation } from '../io/state-file.ts';
 import { systemRandom } from '../io/system-random.ts';
 import { loadIdentity } from '../io/tls-identity.ts';
 import { listenForLinks } from '../io/tls-link.ts';
-import { openIndexMemory, type UnitMemory } from '../io/unit-memory.ts';
 import { profiles } from '../overlay/constants.ts';
 import { ServerNode } from '../overlay/server-node.ts';
-import { openRecorder, type Recorder } from '../recording/recorder.ts';
+import type { Recorder } from '../recording/recorder.ts';
 import { Refusals } from '../runtime/log.ts';
 import type { LogRing } from '../runtime/log-ring.ts';
 import { ServiceStack } from '../runtime/service-stack.ts';
@@ -29,14 +25,18 @@ import { createViewing } from '../viewing/http-api.ts';
 import { createLiveHub } from '../viewing/live-hub.ts';
 import type { NetworkAccess } from '../viewing/network-access.ts';
 import type { PageAssets } from '../viewing/page-shell.ts';
+import { alarmJson, volumeJson } from '../viewing/recording-json.ts';
 import { advertisedAddress, reachableAddress } from './advertised-address.ts';
 import type { RoleOptions } from './camera.ts';
+import { CameraControls } from './camera-controls.ts';
 import { CameraQueries } from './camera-queries.ts';
 import { clockTrust } from './clock-trust.ts';
 import { IngestTable } from './ingest-table.ts';
 import { Intake } from './intake.ts';
 import { OverlayUnit, type OverlayUnitOptions } from './overlay-unit.ts';
+import type { RecordingCare } from './recording-care.ts';
 import { serverDirectory } from './server-directory.ts';
+import { openRecording } from './server-recording.ts';
 
 /** A question travels over four servers at most, each of which waits for its answer. */
 const queryReplies = 6;
@@ -57,9 +57,8 @@ export async function startServer(options: ServerOptions): Promise<AsyncDisposab
     const identity = await loadIdentity(config);
     const refusals = new Refusals(log);
     const { incarnation } = beginIncarnation(config.data);
-    const { recorder, memory } = await openRecording(options, services);
-
     const ingests = new IngestTable();
+    const { recorder, memory, care } = await openRecording(options, services, ingests);
     services.defer(() => ingests.closeAll('the server stops'));
     const live = createLiveHub({ onWatched: (camera, watched) => ingests.setPacing(camera, watched) });
 
@@ -78,6 +77,7 @@ export async function startServer(options: ServerOptions): Promise<AsyncDisposab
       ask: (query, camera) => overlay.shell.query(query, camera),
       lastKnown: (camera) => node?.cameras().find((view) => view.camera === camera),
     });
+    const streams = new CameraControls({ clock, send: (body) => overlay.shell.control(body) });
     const network: NetworkAccess = {
       tables: () => present().tables(),
       where: async (camera) => (present(), queries.where(camera)),
@@ -97,10 +97,12 @@ export async function startServer(options: ServerOptions): Promise<AsyncDisposab
       directory,
       network,
       archive: recorder.archive,
+      protections: care,
       live,
       peers,
+      streams,
       clock,
-      status: serverStatus(options, ingests, refusals),
+      status: serverStatus(options, { ingests, refusals, recorder, care }),
       assets: options.assets,
       onError: (thrown) => log('error', 'a request failed', { error: String(thrown) }),
     });
@@ -146,7 +148,9 @@ export async function startServer(options: ServerOptions): Promise<AsyncDisposab
     const onEffect: OverlayUnitOptions['onEffect'] = (effect) => {
       if (effect.type === 'attached') intake.attached(effect, overlay.shell);
       else if (effect.type === 'detached') intake.detached(effect, overlay.shell);
+      else if (effect.type === 'document') care.documentChanged(effect.rows);
       else if (effect.type === 'answered') queries.answered(effect.query, effect.answer);
+      else if (effect.type === 'controlled') streams.controlled(effect.body);
     };
     const overlay = new OverlayUnit({
       config,
@@ -175,6 +179,7 @@ export async function startServer(options: ServerOptions): Promise<AsyncDisposab
     });
     services.use(ears);
     overlay.shell.start();
+    care.start(overlay.shell, node.document());
     log(
       'info',
       `server ${config.unit}: page ${http.url}, links on ${config.link.host} port ${listener.port}`,
@@ -192,37 +197,11 @@ function starting(): never {
   throw new Failure('SERVER_FAILED', 'the server is starting', { advice: 'Ask again in a moment.' });
 }
 
-/** Recordings, their index, and what the overlay remembers in it. */
-async function openRecording(
-  { config, clock, log }: ServerOptions,
-  services: ServiceStack,
-): Promise<{ recorder: Recorder; memory: UnitMemory }> {
-  const index = await openLevelStore(join(config.data, 'index'));
-  // The recorder closes it, if there comes to be one.
-  services.use(index);
-  const recorder = await openRecorder({
-    disk: realDisk,
-    index,
-    volumes: config.server.volumes,
-    segmentSeconds: config.server.segmentSeconds,
-    syncIntervalMs: config.server.syncIntervalMs,
-    clock,
-  });
-  services.use(recorder);
-  for (const note of recorder.recovery.notes) log('warn', `start-up recovery: ${note}`);
-  if (recorder.recovery.recovered > 0) {
-    log('info', `start-up recovery: ${recorder.recovery.recovered} unsealed segments indexed`);
-  }
-  const memory = await openIndexMemory(index, { clock, log });
-  services.use(memory);
-  return { recorder, memory };
-}
-
 function serverStatus(
   { config, clock, version }: ServerOptions,
-  ingests: IngestTable,
-  refusals: Refusals,
+  parts: { ingests: IngestTable; refusals: Refusals; recorder: Recorder; care: RecordingCare },
 ): () => StatusAnswer {
+  const { ingests, refusals, recorder, care } = parts;
   const usage = processUsage();
   // By the clock that cannot be set: many boards begin in 1970 until the network tells them the time.
   const startedAtMs = clock.monotonicMs();
@@ -236,6 +215,8 @@ function serverStatus(
       ...usage(),
       recordedBytes: ingests.recordedBytes(),
       refused: refusals.snapshot(),
+      alarms: care.alarms().map(alarmJson),
+      volumes: recorder.volumes.status().map(volumeJson),
       cameras: ingests.cameras(),
     };
   };

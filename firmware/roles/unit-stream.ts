@@ -4,7 +4,7 @@
  */
 import type { Clock } from '../base/clock.ts';
 import type { FrameParts } from '../base/frames.ts';
-import type { Outbox } from '../capture/outbox.ts';
+import type { Backlog } from '../capture/backlog.ts';
 import { Uplink, type UplinkLink } from '../capture/uplink.ts';
 
 /** How long a manager that reads slowly may hold up the end of the unit. */
@@ -18,7 +18,7 @@ export class UnitStream {
   private onSent = (): void => undefined;
 
   /** `link` is that of the manager; nothing is sent before the first `pump`. */
-  constructor(link: UplinkLink, outboxes: ReadonlyMap<string, Outbox>, clock: Clock) {
+  constructor(link: UplinkLink, outboxes: ReadonlyMap<string, Backlog>, clock: Clock) {
     this.clock = clock;
     const send = (kind: number, parts: readonly Uint8Array[]): boolean => {
       if (this.closed) return false;

@@ -9,6 +9,9 @@
  *   GET /api/cameras/{id}/segments/{server}/{name}.mp4   the file, with byte ranges
  *   GET /api/cameras/{id}/video.mp4?from&to         fragmented MP4 over all holders, times from 0
  *   WS  /api/cameras/{id}/live[?audio=1]            LiveMessage as text, init segment and fragments as binary
+ *   GET /api/cameras/{id}/protected                 ProtectedAnswer
+ *   POST /api/cameras/{id}/protected?from&to[&note][&by]   ProtectedRangeAnswer with status 201; header `x-starling: 1`
+ *   DELETE /api/cameras/{id}/protected/{range}      ProtectedAnswer; needs the header `x-starling: 1`
  *   GET /api/tables                                 TablesAnswer
  *   GET /api/where/{camera}                         WhereAnswer
  *   GET /api/log[?lines=100][&after=number]         LogAnswer
@@ -54,8 +57,36 @@ export interface CameraAnswer {
 
 export interface CamerasAnswer {
   cameras: CameraAnswer[];
+  /** what is wrong with recording on this server and on those that manage cameras */
+  alarms: (AlarmAnswer & { server: string })[];
   /** servers that did not answer; what they know is missing here */
   unreachable: string[];
+}
+
+/** Recording has stopped somewhere, whatever the live pictures show. */
+export interface AlarmAnswer {
+  /** `camera` or `volume`, a slash, and which */
+  id: string;
+  kind: string;
+  text: string;
+  since: string;
+}
+
+/** A range that retention never deletes, on whatever server. */
+export interface ProtectedRangeAnswer {
+  id: string;
+  from: string;
+  to: string;
+  note: string;
+  /** who wanted it, and when */
+  by: string;
+  at: string;
+}
+
+export interface ProtectedAnswer {
+  camera: string;
+  /** by start */
+  ranges: ProtectedRangeAnswer[];
 }
 
 export interface SegmentAnswer {
@@ -91,6 +122,23 @@ export interface StatusAnswer {
   recordedBytes: number;
   /** packets and connections refused, by reason */
   refused: Record<string, number>;
+  /** what is wrong with recording here */
+  alarms: AlarmAnswer[];
+  volumes: {
+    number: number;
+    /** as its marker file says */
+    id: string;
+    folder: string;
+    state: 'ok' | 'missing' | 'failed' | 'full';
+    /** null while it is ok */
+    reason: string | null;
+    totalBytes: number;
+    freeBytes: number;
+    /** in sealed segments */
+    recordedBytes: number;
+    /** kept free */
+    reserveBytes: number;
+  }[];
   cameras: { id: string; receivedBytes: number; samples: number; durableThrough: string | null }[];
 }
 

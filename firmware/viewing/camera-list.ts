@@ -16,6 +16,7 @@ import { formatMs } from './time-query.ts';
 /** How long a manager may take. */
 const managerAnswerMs = 500;
 const camerasMax = 16_384;
+const alarmsMax = 1_000;
 
 export interface CameraListSources extends PeerAccess {
   readonly directory: Directory;
@@ -51,6 +52,16 @@ const detailsJson = z.object({
       }),
     )
     .max(camerasMax),
+  alarms: z
+    .array(
+      z.object({
+        id: z.string().max(5_000),
+        kind: z.string().max(64),
+        text: z.string().max(10_000),
+        since: z.iso.datetime(),
+      }),
+    )
+    .max(alarmsMax),
 });
 
 /** All cameras, sorted by id. */
@@ -62,15 +73,20 @@ export async function listCameras(sources: CameraListSources): Promise<CamerasAn
   const managers = new Set(entries.map(({ manager }) => manager));
   managers.delete(directory.self);
   const details = new Map(ownDetails(entries, sources));
+  const alarms: CamerasAnswer['alarms'] = sources
+    .status()
+    .alarms.map((alarm) => ({ server: directory.self, ...alarm }));
   if (!own) {
     const others = [...managers].filter((manager) => !unreachable.has(manager));
-    await Promise.all(others.map((manager) => addDetails(manager, details, unreachable, sources)));
+    const found = { details, alarms, unreachable };
+    await Promise.all(others.map((manager) => addDetails(manager, found, sources)));
   }
   const cameras = entries.map(({ id, unit, manager, epoch, state }) => {
     return { id, unit, manager, epoch, state, ...(details.get(keyOf(manager, id)) ?? nothingKnown) };
   });
-  cameras.sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
-  return { cameras, unreachable: own ? [] : [...unreachable].sort() };
+  cameras.sort((a, b) => compareText(a.id, b.id));
+  alarms.sort((a, b) => compareText(a.server, b.server) || compareText(a.id, b.id));
+  return { cameras, alarms, unreachable: own ? [] : [...unreachable].sort() };
 }
 
 /** A camera's details count only from its manager. */
@@ -100,15 +116,29 @@ function ownDetails(
     });
 }
 
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
 async function addDetails(
   manager: string,
-  details: Map<string, CameraDetails>,
-  unreachable: Set<string>,
+  {
+    details,
+    alarms,
+    unreachable,
+  }: {
+    details: Map<string, CameraDetails>;
+    alarms: CamerasAnswer['alarms'];
+    unreachable: Set<string>;
+  },
   access: PeerAccess,
 ): Promise<void> {
   try {
     const { json } = await getPeerJson(access, manager, '/api/cameras', managerAnswerMs);
-    for (const { id, ...rest } of detailsJson.parse(json).cameras) details.set(keyOf(manager, id), rest);
+    const answer = detailsJson.parse(json);
+    for (const { id, ...rest } of answer.cameras) details.set(keyOf(manager, id), rest);
+    // A server speaks for itself alone.
+    alarms.push(...answer.alarms.map((alarm) => ({ ...alarm, server: manager })));
   } catch (thrown) {
     if (!(thrown instanceof Failure || thrown instanceof z.ZodError)) throw thrown;
     unreachable.add(manager);

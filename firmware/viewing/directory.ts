@@ -44,6 +44,8 @@ export interface PeerResponse {
 
 /** What is asked of another server, besides the path. */
 export interface PeerRequest {
+  /** PATCH asks for a change that a person asked this server for; default GET */
+  readonly method?: 'GET' | 'PATCH';
   readonly timeoutMs: number;
   readonly headers?: Record<string, string>;
   readonly signal?: AbortSignal;

@@ -2,9 +2,11 @@
  * The fragments of one camera in time order, whichever servers they lie on.
  *
  * Captures follow one another by the time they began. Within a capture fragments are merged by PTS, the camera's own
- * clock, over all segments that overlap; duplicates are left in (the remuxer drops them, sample by sample). A holder
- * that fails is given up: what it had is reported as lost and the others go on. Only the insides of segments that
- * overlap now are held, and one read's bytes of each. Times are µs.
+ * clock, over all segments that overlap; duplicates are left in (the remuxer drops them, sample by sample, and learns
+ * from `settledPtsUs` how long a hole may still be filled). A holder that fails is given up: what it had is reported
+ * as lost and the others go on. Only the insides of segments that overlap now are held, and one read's bytes of each.
+ * Segments are known by their dates; where the camera's date was set back during a capture these say nothing about the
+ * order, and the insides are asked for when each begins on the camera's clock. Times are µs.
  */
 import { Failure } from '../base/failure.ts';
 import type { FragmentListing } from '../media/fragment-listing.ts';
@@ -19,6 +21,8 @@ import type { TimeRange } from './time-query.ts';
 const readBytesMax = 1024 * 1024;
 /** Mappings to UTC of one capture differ between holders by less than this. */
 const mappingSlackUs = 2_000_000;
+/** Dates of what another server manages go back by no more than an outbox holds, unless they were set. */
+const resumedUsMax = 600_000_000;
 /** Segments of one capture that are open at a time; more do not overlap unless something is broken. */
 const openMax = 32;
 
@@ -28,6 +32,8 @@ export interface OrderedFragment {
   readonly captureId: string;
   readonly listing: FragmentListing;
   readonly parsed: ParsedFragment;
+  /** no later fragment of this capture has a sample that is shown earlier, µs on the camera's clock */
+  readonly settledPtsUs: number;
 }
 
 export interface FragmentOrderOptions {
@@ -42,12 +48,18 @@ export interface FragmentOrderOptions {
 interface OpenSegment {
   readonly segment: HeldSegment;
   readonly holder: Holder;
-  readonly detail: SegmentDetail;
+  readonly detail: Pick<SegmentDetail, 'tracks' | 'fragments'>;
   /** place of the next fragment */
   next: number;
   /** bytes read ahead, from `bytesAt` in the file */
   bytes: Buffer;
   bytesAt: number;
+}
+
+/** Segments that are not open yet, by when they begin on the clock that `timeOf` reads of a fragment. */
+interface Waiting {
+  readonly segments: readonly { readonly segment: HeldSegment; readonly startUs: number }[];
+  readonly timeOf: (listing: FragmentListing | undefined) => number;
 }
 
 /** Fragments that overlap the range, beginning with the one that holds the keyframe at or before its start. */
@@ -76,14 +88,19 @@ class Reader {
   }
 
   async *capture(segments: readonly HeldSegment[]): AsyncGenerator<OrderedFragment> {
+    const { segments: waiting, timeOf } = await this.inOrder(segments);
     let pending = 0;
     let open: OpenSegment[] = [];
     for (;;) {
-      for (; pending < segments.length && open.length < openMax; pending++) {
-        const segment = segments[pending] as HeldSegment;
+      for (
+        let next = waiting[pending];
+        next !== undefined && open.length < openMax;
+        next = waiting[pending]
+      ) {
         const first = earliest(open);
-        if (first !== undefined && segment.fromUs > utcOf(nextOf(first)) + mappingSlackUs) break;
-        const opened = await this.open(segment);
+        if (first !== undefined && next.startUs > timeOf(nextOf(first)) + mappingSlackUs) break;
+        pending += 1;
+        const opened = await this.open(next.segment);
         if (opened !== undefined) open.push(opened);
       }
       const source = earliest(open);
@@ -93,13 +110,36 @@ class Reader {
         readFragment(source, source.next),
       );
       source.next += 1;
-      if (parsed === undefined) open = open.filter((other) => other !== source);
-      else {
-        const { tracks } = source.detail;
-        yield { tracks, captureId: source.segment.captureId, listing, parsed };
-      }
-      open = open.filter((other) => this.isWanted(nextOf(other)));
+      open = open.filter(
+        (other) => this.isWanted(nextOf(other)) && (parsed !== undefined || other !== source),
+      );
+      if (parsed === undefined) continue;
+      const { tracks } = source.detail;
+      const startUs = waiting[pending]?.startUs ?? Number.POSITIVE_INFINITY;
+      const settledPtsUs = settledAfter(open, startUs - (timeOf(listing) - listing.fromPtsUs));
+      yield { tracks, captureId: source.segment.captureId, listing, parsed, settledPtsUs };
     }
+  }
+
+  private async inOrder(segments: readonly HeldSegment[]): Promise<Waiting> {
+    if (!goesBack(segments)) {
+      return { segments: segments.map((segment) => ({ segment, startUs: segment.fromUs })), timeOf: utcOf };
+    }
+    const started: { segment: HeldSegment; startUs: number }[] = [];
+    for (const segment of segments) {
+      const holder = this.options.holders.find(({ server }) => server === segment.server);
+      const detail = await this.attempt(segment, segment.fromUs, async () =>
+        holder?.detail(segment.camera, segment.name),
+      );
+      if (detail === undefined) continue;
+      const startUs = detail.fragments.reduce(
+        (least, { fromPtsUs }) => Math.min(least, fromPtsUs),
+        Number.POSITIVE_INFINITY,
+      );
+      started.push({ segment, startUs });
+    }
+    started.sort((a, b) => a.startUs - b.startUs);
+    return { segments: started, timeOf: (listing) => listing?.fromPtsUs ?? Number.POSITIVE_INFINITY };
   }
 
   private isWanted(listing: FragmentListing | undefined): boolean {
@@ -115,7 +155,17 @@ class Reader {
         this.lose(segment, segment.fromUs);
         return undefined;
       }
-      const found = { segment, holder, detail, next: 0, bytes: Buffer.alloc(0), bytesAt: 0 };
+      // What a camera sent again lies behind what it sent after it.
+      const fragments = [...detail.fragments].sort((a, b) => a.fromPtsUs - b.fromPtsUs);
+      const { tracks } = detail;
+      const found = {
+        segment,
+        holder,
+        detail: { tracks, fragments },
+        next: 0,
+        bytes: Buffer.alloc(0),
+        bytesAt: 0,
+      };
       await seek(found, this.options.range.fromUs);
       return found;
     });
@@ -146,6 +196,18 @@ class Reader {
   }
 }
 
+/** Whether dates go back where a camera went on: in the order that one manager wrote, or from one to the next. */
+function goesBack(segments: readonly HeldSegment[]): boolean {
+  const sequenceOf = ({ name }: HeldSegment): number => Number(name.slice(name.lastIndexOf('-') + 1));
+  const written = [...segments].sort((a, b) => a.epoch - b.epoch || sequenceOf(a) - sequenceOf(b));
+  return written.some((segment, place) => {
+    const before = written[place - 1];
+    if (before === undefined) return false;
+    const sameManager = before.epoch === segment.epoch && before.server === segment.server;
+    return segment.fromUs < before.fromUs - (sameManager ? 0 : resumedUsMax);
+  });
+}
+
 function nextOf(open: OpenSegment): FragmentListing | undefined {
   return open.detail.fragments[open.next];
 }
@@ -163,6 +225,13 @@ function earliest(open: readonly OpenSegment[]): OpenSegment | undefined {
     if (first === undefined || ptsUs < (nextOf(first)?.fromPtsUs ?? 0)) first = candidate;
   }
   return first;
+}
+
+/** When the first sample of what is still unread is shown at the earliest; `unopenedPtsUs`: of the next segment. */
+function settledAfter(open: readonly OpenSegment[], unopenedPtsUs: number): number {
+  let ptsUs = unopenedPtsUs - mappingSlackUs;
+  for (const other of open) ptsUs = Math.min(ptsUs, nextOf(other)?.fromPtsUs ?? ptsUs);
+  return ptsUs;
 }
 
 /** Goes to the last fragment that begins at or before `fromUs` and holds a keyframe; a segment's first always does. */

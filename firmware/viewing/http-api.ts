@@ -3,8 +3,8 @@
  *
  * Invariants: every id is checked before it is used; every answer of 400 and above is an ErrorAnswer in JSON; a
  * request of another server, or with `x-starling-own`, is answered from here alone and never forwarded, so nothing
- * is forwarded twice; nothing waits longer for another server than its stated limit; what changes something is a POST
- * with a header that no page of another site can send, and never asked by another server.
+ * is forwarded twice; nothing waits longer for another server than its stated limit; what changes something is a POST,
+ * PATCH or DELETE with a header that no page of another site can send; another server only asks for what a person asked it for.
  */
 import { type Context, Hono } from 'hono';
 import type { Clock } from '../base/clock.ts';
@@ -23,8 +23,11 @@ import type { NetworkAccess } from './network-access.ts';
 import { logJson, logRange, tablesJson, whereJson } from './network-json.ts';
 import { type PageAssets, pageFiles, securityHeaders } from './page-shell.ts';
 import { openPlayback, playbackUsMax } from './playback.ts';
+import { addProtectedRanges, changesProtection, type ProtectionAccess } from './protected-ranges.ts';
 import { formatRecordings, listRecordings } from './recordings.ts';
+import { foreignRequest } from './request-purpose.ts';
 import { answerSegment } from './segment-files.ts';
+import { addStreamRoute, changesStream, type StreamAccess } from './stream-route.ts';
 import { formatMs, parseRange, type TimeRange } from './time-query.ts';
 import { formatRanges } from './time-ranges.ts';
 
@@ -34,18 +37,19 @@ const defaultSpanUs = 24 * 3600 * 1_000_000;
 const partialHeader = 'x-starling-partial';
 /** UTC of a file's time 0. */
 const startHeader = 'x-starling-start';
-/** The only thing that is not read but done. */
+/** Done, not read. */
 const leavePath = '/api/leave';
-/** A page of another site cannot send it without asking first, and is not answered then. */
-const purposeHeader = 'x-starling';
 
 export interface ViewingOptions {
   readonly version: string;
   readonly directory: Directory;
   readonly network: NetworkAccess;
   readonly archive: Archive;
+  readonly protections: ProtectionAccess;
   readonly live: LiveHub;
   readonly peers: PeerClient;
+  /** absent where cameras cannot be told anything */
+  readonly streams?: StreamAccess;
   readonly clock: Clock;
   readonly status: () => StatusAnswer;
   readonly assets: PageAssets;
@@ -71,6 +75,8 @@ export function createViewing(options: ViewingOptions): Viewing {
   addSite(app, options);
   addNetwork(app, options);
   addCamera(app, options);
+  const { streams } = options;
+  if (streams !== undefined) addStreamRoute(app, { ...options, streams, foreign: foreignRequest });
   app.get('/api/cameras/:id/live', () =>
     refuse(426, 'this is a WebSocket', 'Connect with a WebSocket client.', { upgrade: 'websocket' }),
   );
@@ -98,10 +104,15 @@ export function createViewing(options: ViewingOptions): Viewing {
   };
 }
 
-/** Nothing here takes a body, and all but one thing is read. */
+/** Nothing here takes a body, and nearly everything is read. */
 function refusedRequest(request: Request): Response | undefined {
-  const leaves = request.method === 'POST' && pathOf(request) === leavePath;
-  if (!leaves && request.method !== 'GET' && request.method !== 'HEAD') {
+  const { method } = request;
+  const path = pathOf(request);
+  const changes =
+    (method === 'POST' && path === leavePath) ||
+    changesStream(method, path) ||
+    changesProtection(method, path);
+  if (!changes && request.method !== 'GET' && request.method !== 'HEAD') {
     const advice = 'This API is read with GET and HEAD.';
     return refuse(405, `${request.method.slice(0, 20)} is not possible here`, advice, { allow: 'GET, HEAD' });
   }
@@ -174,19 +185,6 @@ function addNetwork(app: Hono<Env>, options: ViewingOptions): void {
   });
 }
 
-/** The refusal of who may not change anything here: another server, a page of another site. */
-function foreignRequest(c: Context<Env>): Response | undefined {
-  const origin = c.req.header('origin');
-  if (c.env.peer !== undefined) {
-    return refuse(403, 'another server may not do this', 'Ask this server itself, as a person.');
-  }
-  if (origin !== undefined && !(URL.canParse(origin) && new URL(origin).host === new URL(c.req.url).host)) {
-    return refuse(403, 'a page of another site may not do this', 'Open the page of this server.');
-  }
-  if (c.req.header(purposeHeader) === '1') return undefined;
-  return refuse(403, 'the request does not say that it is meant', 'Send the header X-Starling: 1 with it.');
-}
-
 function addCamera(app: Hono<Env>, options: ViewingOptions): void {
   app.use('/api/cameras/:id/*', async (c, next) => {
     return isId(c.req.param('id')) ? next() : malformedCamera();
@@ -197,6 +195,8 @@ function addCamera(app: Hono<Env>, options: ViewingOptions): void {
     const { id, server, day, file } = c.req.param();
     return answerSegment(c, { camera: id, server, file: `${day}/${file}`, own: isOwn(c) }, options);
   });
+  const { protections } = options;
+  addProtectedRanges(app, { protections, isKnown: (camera) => isKnown(camera, options) });
 }
 
 /** Whether only this server may be asked. */

@@ -3,7 +3,8 @@
  * that a new viewer has a picture at once.
  *
  * Invariants: a viewer sees the tracks first and then samples from a keyframe of the video on; a GOP is held from its
- * keyframe or not at all; all held GOPs together stay within `heldBytesMax`, and a camera that finds no room waits
+ * keyframe or not at all; what is held and what is given to a viewer is retained (payload-memory.ts), the latter for
+ * good, since nobody knows when a viewer has sent it; all held GOPs together stay within `heldBytesMax`, and a camera that finds no room waits
  * for its next keyframe; `onWatched` is called on the first and the last viewer of a camera, never twice with one
  * value. Times are µs UTC.
  */
@@ -96,7 +97,7 @@ class Hub implements LiveHub {
     this.hold(live, startsGop, { trackId, sample, capturedAtUs });
     for (const watcher of live.watchers) {
       if (startsGop) watcher.started = true;
-      if (watcher.started) watcher.viewer.sample(trackId, sample, capturedAtUs);
+      if (watcher.started) show(watcher.viewer, { trackId, sample, capturedAtUs });
     }
   }
 
@@ -118,7 +119,7 @@ class Hub implements LiveHub {
     live.watchers.add(watcher);
     if (live.watchers.size === 1) this.onWatched(camera, true);
     viewer.tracks(live.tracks);
-    for (const { trackId, sample, capturedAtUs } of live.gop) viewer.sample(trackId, sample, capturedAtUs);
+    for (const held of live.gop) show(viewer, held);
     return () => {
       if (live.watchers.delete(watcher) && live.watchers.size === 0) this.onWatched(camera, false);
     };
@@ -145,6 +146,7 @@ class Hub implements LiveHub {
       this.drop(live);
       return;
     }
+    held.sample.hold?.retain();
     live.gop.push(held);
     live.gopBytes += bytes;
     this.heldBytes += bytes;
@@ -152,9 +154,15 @@ class Hub implements LiveHub {
 
   private drop(live: LiveCamera): void {
     this.heldBytes -= live.gopBytes;
+    for (const { sample } of live.gop) sample.hold?.release();
     live.gop = [];
     live.gopBytes = 0;
   }
+}
+
+function show(viewer: LiveViewer, { trackId, sample, capturedAtUs }: HeldSample): void {
+  sample.hold?.retain();
+  viewer.sample(trackId, sample, capturedAtUs);
 }
 
 function newCamera(): LiveCamera {

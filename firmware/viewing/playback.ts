@@ -90,8 +90,9 @@ async function* remux(plan: {
   };
   const fragments = fragmentsInOrder({ range, segments: list.segments, holders: sources.holders, onLost });
   for await (const fragment of fragments) {
-    const step = remuxer.add(fragment);
-    if (step === 'changed') {
+    const { chunks, changed } = remuxer.add(fragment);
+    yield* chunks;
+    if (changed) {
       const { fromPtsUs, mapping } = fragment.listing;
       const fromUs = fromPtsUs + mapping.offsetUs;
       const rest = list.segments.map((segment) => ({
@@ -101,8 +102,8 @@ async function* remux(plan: {
       lost.push(...mergeRanges(rest, seamUs));
       return;
     }
-    if (step !== 'nothing') yield step;
   }
+  yield* remuxer.finish();
 }
 
 /** What nobody reachable has and nothing explains, when a server that might have it does not answer. */

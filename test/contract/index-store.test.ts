@@ -1,6 +1,6 @@
 /** The index store contract against LevelDB, and what only LevelDB can do wrong. */
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -39,5 +39,32 @@ test('a store that cannot be opened says which it is', async () => {
     assert(error.message.includes(path));
     return true;
   });
+  await rm(folder, { recursive: true });
+});
+
+test('a new store appears whole at its place, whatever an interrupted attempt has left beside it', async () => {
+  const folder = await temporary();
+  const path = join(folder, 'data', 'index');
+  await mkdir(`${path}.new`, { recursive: true });
+  await writeFile(join(`${path}.new`, 'CURRENT'), '');
+  const store = await openLevelStore(path);
+  assert.deepEqual(await readdir(join(folder, 'data')), ['index']);
+  await store.commit([{ type: 'put', key: 'a', value: Buffer.from('1') }]);
+  await store[Symbol.asyncDispose]();
+  const again = await openLevelStore(path);
+  assert.deepEqual(await again.get('a'), Buffer.from('1'));
+  await again[Symbol.asyncDispose]();
+  await rm(folder, { recursive: true });
+});
+
+test('a store is also made in an empty folder, and one that lost its beginning is not made anew', async () => {
+  const folder = await temporary();
+  const path = join(folder, 'index');
+  await mkdir(path);
+  const store = await openLevelStore(path);
+  await store[Symbol.asyncDispose]();
+  await writeFile(join(path, 'CURRENT'), 'MANIFEST-000001\n');
+  await writeFile(join(path, 'MANIFEST-000001'), '');
+  await assert.rejects(openLevelStore(path), /INDEX_DAMAGED|Corruption/);
   await rm(folder, { recursive: true });
 });

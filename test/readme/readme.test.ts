@@ -130,6 +130,11 @@ describe('the README', () => {
     const saved = await finish(server + command('node dist/starling.mjs export'));
     assert.equal(saved.code, 0, saved.stderr);
     await assertPlayable(join(clone, 'clip.mp4'));
+    const kept = await finish(server + command('node dist/starling.mjs protect'));
+    assert.equal(kept.code, 0, kept.stderr);
+    const stream = await finish(server + command('node dist/starling.mjs stream'));
+    assert.equal(stream.code, 0, stream.stderr);
+    assert.match(stream.stdout, /800[^]*10/);
 
     await until('the demo has ended by itself', () => demo.exitCode !== null, 60_000);
     assert.equal(demo.exitCode, 0);
@@ -141,6 +146,9 @@ describe('the README', () => {
       assert(recorded.length > 0, `${camera} is recorded`);
       for (const file of recorded) await assertPlayable(join(clone, 'demo', file));
     }
+    const check = await finish(command('node dist/starling.mjs check'));
+    assert.equal(check.code, 0, check.stdout + check.stderr);
+    assert.match(check.stdout, /cam-[12]/);
   });
 
   test('explains every command', async () => {
@@ -153,6 +161,9 @@ describe('the README', () => {
       'cameras',
       'recordings',
       'export',
+      'protect',
+      'stream',
+      'check',
       'tables',
       'neighbors',
       'where',

@@ -44,8 +44,8 @@ export class Troublemaker {
   /** Everything that can heal has healed; who is dead stays dead, but for the last server. */
   private heal(): void {
     this.healed = true;
+    // Each that ends says so in changedAt; where nothing was wrong any more, healing disturbs nobody.
     for (const healing of this.healings.splice(0)) healing();
-    this.changedAt = this.world.now;
     const { world, scenario } = this;
     if (this.staying() === 0 && world.servers[0] !== undefined) world.restart(world.servers[0].id);
     // Where joins go to seeds only, somebody must be there.

@@ -23,6 +23,8 @@ export class Calm implements Rule {
   changedAt = 0;
   /** when servers ended, the latest last, and since when it had been calm then */
   readonly deaths: { readonly at: number; readonly calmSince: number }[] = [];
+  /** who was told to leave and still runs: it takes no links any more, and is no bridge */
+  readonly leaving = new Set<SimUnit>();
 
   constructor(world: SimWorld, disturbedAt: () => number) {
     this.world = world;
@@ -33,8 +35,13 @@ export class Calm implements Rule {
     if (unit.role === 'server') this.changedAt = this.world.now;
   }
 
+  event(unit: SimUnit, event: OverlayEvent): void {
+    if (event.type === 'leave') this.leaving.add(unit);
+  }
+
   ended(unit: SimUnit): void {
     if (unit.role !== 'server') return;
+    this.leaving.delete(unit);
     this.deaths.push({ at: this.world.now, calmSince: this.since });
     this.changedAt = this.world.now;
   }
@@ -288,6 +295,9 @@ export class DeathsAreRepaired implements Rule {
   private readonly say: Say;
   private readonly calm: Calm;
   private lookedAt = 0;
+  private last: string | undefined;
+  /** since when nobody has the dead server as a neighbor */
+  private buriedAt: number | undefined;
 
   constructor(world: SimWorld, say: Say, calm: Calm) {
     this.world = world;
@@ -295,23 +305,47 @@ export class DeathsAreRepaired implements Rule {
     this.calm = calm;
   }
 
+  ended(unit: SimUnit): void {
+    if (unit.role !== 'server') return;
+    this.last = unit.id;
+    this.buriedAt = undefined;
+  }
+
+  private isBuried(): boolean {
+    for (const neighbors of neighborGraph(this.world).values())
+      if (this.last === undefined || neighbors.includes(this.last)) return false;
+    return true;
+  }
+
   sample(): void {
     const { world, calm } = this;
     const death = calm.deaths.at(-1)?.at;
-    if (death === undefined || world.now - this.lookedAt < lookMs) return;
-    this.lookedAt = world.now;
-    const lately = calm.deaths.filter(({ at }) => world.now - at < 40_000);
+    if (death === undefined || calm.faultlessSince >= death || calm.changedAt !== death) return;
     // It was one network when it happened, and nothing else has happened since.
+    const lately = calm.deaths.filter(({ at }) => world.now - at < 40_000);
     const wasOne = lately[0] !== undefined && lately[0].calmSince < lately[0].at - lookMs;
-    const applies = wasOne && lately.length <= 2 && calm.faultlessSince < death && calm.changedAt === death;
-    if (!applies || calm.isOne()) return;
-    const { suspectMs, buryMs, replyMs } = world.profile;
+    if (!wasOne || lately.length > 2 || calm.leaving.size > 0) return;
+    if (this.buriedAt === undefined && this.isBuried()) this.buriedAt = world.now;
+    if (world.now - death <= this.boundMs(lately.length) && !this.isLateAfterBurial(lately.length)) return;
+    if (world.now - this.lookedAt < lookMs) return;
+    this.lookedAt = world.now;
+    if (calm.isOne()) return;
+    this.say(this.name, `${Math.round(world.now - death)} ms after a death the rest is in parts`);
+  }
+
+  private boundMs(deaths: number): number {
+    const { suspectMs, buryMs, replyMs } = this.world.profile;
     // Of two that die together, each survivor may first dial the other one, and that hangs.
-    const boundMs =
-      lately.length === 1 ? suspectMs + buryMs + 5 * replyMs : 2 * (suspectMs + buryMs) + 5_000 + 4 * replyMs;
-    if (world.now - death > boundMs) {
-      this.say(this.name, `${Math.round(world.now - death)} ms after a death the rest is in parts`);
-    }
+    return deaths === 1 ? suspectMs + buryMs + 5 * replyMs : 2 * (suspectMs + buryMs) + 5_000 + 4 * replyMs;
+  }
+
+  /**
+   * The former neighbors of a single one all live: they ask each other as they bury it, and again a round (repairMs)
+   * later. Merge probes would bring the parts together as well, in some seconds.
+   */
+  private isLateAfterBurial(deaths: number): boolean {
+    const { now, profile } = this.world;
+    return deaths === 1 && this.buriedAt !== undefined && now - this.buriedAt > 2 * profile.replyMs;
   }
 }
 

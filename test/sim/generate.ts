@@ -19,6 +19,8 @@ interface Draft {
   readonly cameras: CameraPlan[];
   readonly faults: Fault[];
   endpoints: readonly EndpointKind[];
+  /** links that a server wants, where a theme depends on it */
+  target?: number;
   /** all must not heal before */
   healMsMin: number;
   /** trouble happens between these */
@@ -70,6 +72,14 @@ function partition(draft: Draft, bridge: boolean): void {
     groups,
     forMs: duration(draft, 300, 12_000),
   });
+}
+
+/** Also what started last has been there for long enough to be judged (calm-rules.ts). */
+const settledAt = 14_000;
+
+/** At least so many servers. */
+function grow({ servers }: Draft, count: number): void {
+  for (let place = servers.length; place < count; place++) servers.push({ id: name('s', place), startMs: 0 });
 }
 
 function clockPlan(stream: Stream): ClockPlan {
@@ -124,16 +134,41 @@ const themes: Readonly<Record<string, (draft: Draft) => void>> = {
     const at = cut + stream.whole(1, 3_000);
     draft.faults.push({ at, kind: 'crash', units: pair, machine: 'off', lostShare: 0 });
   },
+  // A part is reconfigured when it has missed servers that it was not next to: few links each, and more of them beyond.
   'two die in a part that is cut off for long'(draft) {
     const { stream, servers, cameras } = draft;
-    for (let place = servers.length; place < 7; place++) servers.push({ id: name('s', place), startMs: 0 });
-    const part = stream.some(servers, 5).map(({ id }) => id);
+    grow(draft, 12);
+    draft.target = stream.pick([1, 2, 2]);
+    const part = stream.some(servers, 6).map(({ id }) => id);
     const rest = servers.map(({ id }) => id).filter((id) => !part.includes(id));
     const groups = [[...part, ...cameras.map(({ id }) => id)], rest];
     const at = when(draft) + 5_000;
     draft.faults.push({ at, kind: 'partition', groups, forMs: 30_000 });
     draft.faults.push({ at: at + 500, kind: 'crash', units: part.slice(0, 2), machine: 'off', lostShare: 0 });
-    draft.healMsMin = at + 30_000;
+    draft.healMsMin = Math.max(draft.healMsMin, at + 30_000);
+  },
+  // Who joins one after another has one path to each other, and with a target of 1 nobody looks for more links.
+  'the middle of a tree dies'(draft) {
+    grow(draft, 7);
+    draft.servers.splice(10);
+    for (const [place, plan] of draft.servers.entries())
+      draft.servers[place] = { ...plan, startMs: place * 600 };
+    draft.target = 1;
+    const at = settledAt + draft.stream.whole(0, 5_000);
+    const machine = draft.stream.pick(['on', 'off'] as const);
+    draft.faults.push({ at, kind: 'crash', units: { pick: 'hub' }, machine, lostShare: 0 });
+    draft.healMsMin = Math.max(draft.healMsMin, at + 10_000);
+  },
+  // Long enough to be suspected, and back before the burial: of two servers neither has anybody to ask.
+  'pauses that are nearly too long'(draft) {
+    const { stream } = draft;
+    draft.servers.splice(stream.pick([2, 2, 3, 4]));
+    for (let count = stream.whole(1, 2), at = settledAt; count > 0; count--, at += 8_000) {
+      const forMs = duration(draft, 1_600, 3_000);
+      const timersFirst = stream.chance(0.5);
+      draft.faults.push({ at, kind: 'pause', unit: server(draft), forMs, timersFirst });
+      draft.healMsMin = Math.max(draft.healMsMin, at + 6_000);
+    }
   },
   bridge: (draft) => partition(draft, true),
   'one-way cut'(draft) {
@@ -226,13 +261,14 @@ const themes: Readonly<Record<string, (draft: Draft) => void>> = {
       draft.faults.push({ at: when(draft), ...fault });
       draft.faults.push({ at: when(draft), kind: 'forge', unit: anyone(draft) });
     }
-    // The best time for old joins is when their senders, and who has heard them, have just started again.
+    // The best time for old joins is when their senders, and who has heard them, are just starting again: whoever is
+    // about to answer an old join does not answer the new one, too.
     const at = when(draft, 2_000);
     const restarted: Restart = { afterMs: 1_000, disk: 'kept' };
     const half = [...draft.servers, ...draft.cameras].filter(() => stream.chance(0.5));
-    const units = (stream.chance(0.5) ? draft.servers : half).map(({ id }) => id);
+    const units = stream.pick([draft.servers, draft.cameras, half]).map(({ id }) => id);
     draft.faults.push({ at, kind: 'crash', units, machine: 'on', lostShare: 0, restart: restarted });
-    for (const late of [1, 10, 100]) {
+    for (const late of [-1, 10, 100]) {
       draft.faults.push({ at: at + 1_000 + late, kind: 'replay', count: 250, forgotten: true });
     }
   },
@@ -326,7 +362,8 @@ export function generateScenario(seed: number): Scenario {
   const draft: Draft = { stream, servers, cameras, faults: [], endpoints, healMsMin: 0, fromMs, untilMs };
   const names = Object.keys(themes);
   for (let count = stream.pick([1, 1, 2, 3]); count > 0; count--) themes[stream.pick(names)]?.(draft);
-  const target = stream.pick([1, 2, 3, 3, 3]);
+  const anyTarget = stream.pick([1, 2, 3, 3, 3]);
+  const target = draft.target ?? anyTarget;
   return {
     seed,
     profile: 'lan',

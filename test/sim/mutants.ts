@@ -22,7 +22,7 @@ export interface Mutant {
 export const mutants: readonly Mutant[] = [
   {
     name: 'no exchange lock',
-    seed: 12,
+    seed: 132,
     edits: [
       {
         file: 'overlay/exchange-lock.ts',
@@ -44,7 +44,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'fences do not rise',
-    seed: 6,
+    seed: 4,
     edits: [
       {
         file: 'overlay/exchange-lock.ts',
@@ -77,14 +77,14 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a lower epoch takes a camera over in the tables',
-    seed: 2,
+    seed: 3,
     edits: [
       { file: 'overlay/origin-table.ts', find: 'epoch > best.epoch ||', replace: 'epoch < best.epoch ||' },
     ],
   },
   {
     name: 'the old manager does not yield to a higher epoch',
-    seed: 18,
+    seed: 4,
     edits: [
       {
         file: 'overlay/served-cameras.ts',
@@ -95,7 +95,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'an incarnation is raised by somebody else',
-    seed: 2,
+    seed: 1,
     edits: [
       {
         file: 'overlay/exchange.ts',
@@ -107,7 +107,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a server believed dead does not say that it lives',
-    seed: 12,
+    seed: 15,
     edits: [
       {
         file: 'overlay/exchange.ts',
@@ -118,7 +118,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a suspicion is never refuted',
-    seed: 450,
+    seed: 106,
     edits: [
       { file: 'overlay/liveness.ts', find: "this.refute(neighbor, 'heard again');", replace: 'return;' },
       {
@@ -130,7 +130,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'silence is not noticed',
-    seed: 49,
+    seed: 13,
     edits: [
       {
         file: 'overlay/liveness.ts',
@@ -141,7 +141,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a broken link counts as nothing',
-    seed: 12,
+    seed: 3,
     edits: [
       {
         file: 'overlay/liveness.ts',
@@ -152,7 +152,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a join is not forwarded as a ring',
-    seed: 28,
+    seed: 31,
     edits: [
       {
         file: 'overlay/join-answers.ts',
@@ -179,7 +179,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a camera takes offers for joins it has not made',
-    seed: 73,
+    seed: 50,
     edits: [
       {
         file: 'overlay/camera-node.ts',
@@ -201,7 +201,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a camera whose lease lapsed stays',
-    seed: 4,
+    seed: 6,
     edits: [
       {
         file: 'overlay/camera-node.ts',
@@ -239,7 +239,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'document rows are not passed on',
-    seed: 293,
+    seed: 24,
     edits: [
       {
         file: 'overlay/exchange.ts',
@@ -294,7 +294,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'reconfigured again and again',
-    seed: 100,
+    seed: 22,
     edits: [
       {
         file: 'overlay/reconfiguration.ts',
@@ -321,6 +321,22 @@ export const mutants: readonly Mutant[] = [
         file: 'overlay/pruning.ts',
         find: 'return card.neighbors.some(',
         replace: 'return card.neighbors.length > 0 || card.neighbors.some(',
+      },
+    ],
+  },
+  {
+    name: 'former neighbors do not reconnect',
+    seed: 42,
+    edits: [
+      {
+        file: 'overlay/recovery.ts',
+        find: 'for (const { server, link } of context.pick(former, half)) this.reconnect(repair, server, link);',
+        replace: '',
+      },
+      {
+        file: 'overlay/recovery.ts',
+        find: '    if (repair.ended) return;\n    const',
+        replace: '    if (repair.since > 0) return;\n    const',
       },
     ],
   },

@@ -59,7 +59,7 @@ export function disagreement(world: SimWorld): string | undefined {
   const graph = neighborGraph(world);
   return (
     oneNetwork(world, graph) ??
-    camerasManaged(world) ??
+    camerasManaged(world, graph) ??
     neighborTables(world, graph) ??
     serverLists(world, graph) ??
     cameraLists(world) ??
@@ -90,16 +90,35 @@ function oneNetwork(world: SimWorld, graph: Graph): string | undefined {
   return undefined;
 }
 
+/**
+ * Places at servers that hear of a camera's join, whichever server it reaches. Old firmware neither hears of a join that
+ * another server has to relay nor passes it on.
+ */
+function room(world: SimWorld, graph: Graph): number {
+  const isOld = (id: string): boolean => world.unit(id).skipsFrom !== undefined;
+  const heardFrom = (entry: string): number => {
+    const passing = new Map(
+      [...graph].map(([id, neighbors]) => [
+        id,
+        id === entry || !isOld(id) ? neighbors.filter((one) => one === entry || !isOld(one)) : [],
+      ]),
+    );
+    const hearing = [...distances(passing, entry).keys()];
+    return hearing.reduce((sum, id) => sum + (isOld(id) ? 0 : world.unit(id).camerasMax), 0);
+  };
+  const entries = world.liveServers.map(({ id }) => id);
+  // Without old firmware all hear the same.
+  return Math.min(...(entries.some(isOld) ? entries : entries.slice(0, 1)).map(heardFrom));
+}
+
 /** Each live camera has one live manager, if there is room for all. */
-function camerasManaged(world: SimWorld): string | undefined {
-  // Old firmware does not hear of a join that another server has to relay: it may not get to know who needs its room.
-  const modern = world.liveServers.filter(({ skipsFrom }) => skipsFrom === undefined);
-  const room = modern.reduce((sum, { camerasMax }) => sum + camerasMax, 0);
+function camerasManaged(world: SimWorld, graph: Graph): string | undefined {
+  const places = room(world, graph);
   const managed = new Set<string>();
   for (const camera of world.liveCameras) {
     const manager = world.cameraNode(camera.id).manager();
     if (manager === undefined) {
-      if (room >= wanted(world)) return `${camera.id} has no manager`;
+      if (places >= wanted(world)) return `${camera.id} has no manager`;
       continue;
     }
     managed.add(camera.id);
@@ -303,10 +322,15 @@ function contiguous(
 }
 
 function nothingLeft(world: SimWorld): string | undefined {
+  // The history of a camera that found no place is kept for its last manager, which may be dead.
+  const homeless = world.liveCameras.some(({ id }) => world.cameraNode(id).manager() === undefined);
   for (const { id } of world.liveServers) {
     const { lock, timers } = world.serverNode(id).inspect();
     if (lock !== undefined) return `${id} is locked by ${lock.holder}`;
-    const other = timers.filter((timer) => !periodic.has(timer) && !/^(silent|camera):/.test(timer));
+    const other = timers.filter(
+      (timer) =>
+        !periodic.has(timer) && !/^(silent|camera):/.test(timer) && !(homeless && timer === 'history'),
+    );
     if (other.length > 0) return `${id} has timers ${list(other)}`;
   }
   return undefined;

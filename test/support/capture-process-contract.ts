@@ -116,6 +116,21 @@ export function captureProcessContract(name: string, make: () => Promise<Capture
       assert.deepEqual(notes.words, ['playing', 'data video', 'ended', 'exited']);
     });
 
+    test('takes settings before it plays, while it plays and after its exit, and its stream goes on', async () => {
+      const notes = new Notes();
+      const process = subject.flows(notes);
+      const settings = { bitrateKbps: 100, frameRate: 5, keyframeIntervalMs: 500 };
+      process.adjust(settings);
+      await until('pictures', () => notes.chunks.length >= 3);
+      const before = notes.chunks.length;
+      process.adjust({ ...settings, bitrateKbps: 200 });
+      await until('more pictures', () => notes.chunks.length >= before + 3);
+      process.kill();
+      await until('the exit', () => notes.exits === 1);
+      process.adjust(settings);
+      assert.deepEqual(notes.words, ['playing', 'data video', 'exited']);
+    });
+
     test('has a number while it runs, and is not in the way of another', async () => {
       const [a, b] = [new Notes(), new Notes()];
       const [first, second] = [subject.flows(a), subject.flows(b)];

@@ -162,6 +162,51 @@ export function diskContract(name: string, open: () => Promise<DiskSubject>): vo
       assert.equal(await disk.size(path), 0);
     });
 
+    test('lists what a directory holds by name, and nothing where there is none', async () => {
+      const path = join(subject.folder, 'listed');
+      assert.deepEqual(await disk.list(path), []);
+      await disk.createDirectory(join(path, 'b'));
+      assert.deepEqual(await disk.list(join(path, 'b')), []);
+      for (const name of ['c', '.a']) await (await create(join(path, name))).close();
+      assert.deepEqual(await disk.list(path), [
+        { name: '.a', kind: 'file' },
+        { name: 'b', kind: 'directory' },
+        { name: 'c', kind: 'file' },
+      ]);
+      await assert.rejects(disk.list(join(path, 'c')), failure('FILE_IO', join(path, 'c')));
+    });
+
+    test('removes a directory when it is empty, and only then', async () => {
+      const path = join(subject.folder, 'emptied', 'inside');
+      await disk.createDirectory(path);
+      assert.equal(await disk.removeDirectory(join(path, '..')), false);
+      await (await create(join(path, 'x'))).close();
+      assert.equal(await disk.removeDirectory(path), false);
+      await disk.remove(join(path, 'x'));
+      assert.equal(await disk.removeDirectory(path), true);
+      assert.equal(await disk.removeDirectory(path), true, 'it is gone already');
+      assert.deepEqual(await disk.list(join(path, '..')), []);
+      const file = await written('x');
+      await assert.rejects(disk.removeDirectory(file), failure('FILE_IO', file));
+    });
+
+    test('keeps what it does not cut', async () => {
+      const path = await written('0123456789');
+      await disk.truncate(path, 10);
+      assert.equal(await content(path), '0123456789');
+    });
+
+    test('says how full the file system is, and which it is', async () => {
+      const { totalBytes, freeBytes, device } = await disk.usage(subject.folder);
+      assert(Number.isSafeInteger(totalBytes) && totalBytes > 0, `total ${totalBytes}`);
+      assert(freeBytes >= 0 && freeBytes <= totalBytes, `free ${freeBytes} of ${totalBytes}`);
+      assert.notEqual(device, '');
+      const path = await written('x');
+      assert.equal((await disk.usage(path)).device, device);
+      const gone = join(subject.folder, 'gone');
+      await assert.rejects(disk.usage(gone), failure('FILE_MISSING', gone));
+    });
+
     test('a file that was closed takes nothing more', async () => {
       const path = fresh();
       const file = await create(path);

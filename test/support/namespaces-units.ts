@@ -40,6 +40,8 @@ export class FieldUnit {
   readonly lines: Line[] = [];
   /** when the process ended, ms UTC; undefined while it runs */
   endedAt: number | undefined;
+  /** more variables for its next start */
+  env: Readonly<Record<string, string>> = {};
   private readonly program: readonly string[];
   private child: ChildProcess | undefined;
 
@@ -54,7 +56,7 @@ export class FieldUnit {
     // The channel ends the unit when the test ends, however that ends.
     const child = this.machine.spawn(process.execPath, this.program, {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-      env: { ...process.env, STARLING_LOG: 'plain' },
+      env: { ...process.env, STARLING_LOG: 'plain', ...this.env },
     });
     this.child = child;
     this.endedAt = undefined;
@@ -68,6 +70,11 @@ export class FieldUnit {
       this.lines.push({ at: this.endedAt, text: `(ended: ${signal ?? code})` });
       if (this.child === child) this.child = undefined;
     });
+  }
+
+  /** Of its process; undefined while it does not run. */
+  get pid(): number | undefined {
+    return this.child?.pid;
   }
 
   get isRunning(): boolean {
@@ -154,27 +161,23 @@ export class Field implements Disposable {
     return field;
   }
 
-  /** Enrolls a server; it is not started. */
-  async server(id: string, machine: Machine): Promise<FieldUnit> {
-    return this.add(id, machine, ['run', '--config', await this.enroll(id, 'server')]);
+  /** Enrolls a server, with these settings where they differ from the default; it is not started. */
+  async server(id: string, machine: Machine, settings: UnitOverrides['server'] = {}): Promise<FieldUnit> {
+    const path = await this.enroll(id, 'server', { overrides: { server: settings } });
+    return this.add(id, machine, ['run', '--config', path]);
   }
 
-  /** Enrolls a unit and returns its settings file; `linkPort` 0 is any free one. */
+  /** Enrolls a unit and returns its settings file. */
   async enroll(
     id: string,
     role: 'server' | 'camera',
-    cameras?: readonly CameraDocument[],
-    linkPort?: number,
+    { cameras, overrides }: { cameras?: readonly CameraDocument[]; overrides?: UnitOverrides } = {},
   ): Promise<string> {
     const folder = join(this.rig.folder, id);
     // Without this, a unit would get the servers that were enrolled before it as seeds.
     const endpoints = [...(this.endpoints ?? anycastEndpointsDefault)];
-    const overrides: UnitOverrides = {
-      log: { level: 'debug' },
-      anycast: { endpoints },
-      ...(linkPort === undefined ? {} : { link: { port: linkPort } }),
-    };
-    const enrollment = { unit: id, role, overrides, ...(cameras === undefined ? {} : { cameras }) };
+    const all: UnitOverrides = { log: { level: 'debug' }, anycast: { endpoints }, ...overrides };
+    const enrollment = { unit: id, role, overrides: all, ...(cameras === undefined ? {} : { cameras }) };
     await enrollUnit(this.siteFolder, enrollment, folder);
     return join(folder, 'unit.yaml');
   }

@@ -10,12 +10,14 @@ import { type ChildProcess, execFile, execFileSync, type SpawnOptions, spawn } f
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type HttpAnswer, parseAnswer } from './http-answer.ts';
 
 const prefix = 'starling-';
 const switchRoom = 'switches';
 /** Port of a server's page, the default of unit.yaml. */
 const pagePort = 8300;
 const askMs = 3_000;
+const askBytesMs = 60_000;
 /** Otherwise a bucket of tokens lets the first packets pass at once. */
 const noBurst = ['burst', '1b', 'cburst', '1b'];
 
@@ -162,21 +164,32 @@ export class Machine {
   }
 
   /** Like `run`, without blocking: for what takes longer. Rejects when it fails or after `limitMs`. */
-  runLong(command: string, args: readonly string[], limitMs = 20_000): Promise<string> {
+  async runLong(command: string, args: readonly string[], limitMs = 20_000): Promise<string> {
+    return (await this.output(command, args, limitMs)).toString('utf8');
+  }
+
+  private output(command: string, args: readonly string[], limitMs: number): Promise<Buffer> {
     const all = ['netns', 'exec', this.namespace, command, ...args];
+    const options = { encoding: 'buffer', timeout: limitMs, maxBuffer: 2 ** 28 } as const;
     return new Promise((resolve, reject) => {
-      execFile(
-        'ip',
-        all,
-        { encoding: 'utf8', timeout: limitMs, maxBuffer: 2 ** 26 },
-        (error, stdout, stderr) =>
-          error === null ? resolve(stdout) : reject(new Error(`${error.message} ${stderr}`)),
+      execFile('ip', all, options, (error, stdout, stderr) =>
+        error === null ? resolve(stdout) : reject(new Error(`${error.message} ${stderr.toString('utf8')}`)),
       );
     });
   }
 
   /** JSON of the API of the server on this machine, whose page only listens on its loopback. */
   async ask<T>(path: string, method: 'GET' | 'POST' = 'GET'): Promise<T> {
+    const { body } = await this.askRaw(path, method, askMs);
+    return JSON.parse(body.toString('utf8')) as T;
+  }
+
+  /** The same for what is no JSON and may take longer. */
+  askBytes(path: string): Promise<HttpAnswer> {
+    return this.askRaw(path, 'GET', askBytesMs);
+  }
+
+  private async askRaw(path: string, method: 'GET' | 'POST', limitMs: number): Promise<HttpAnswer> {
     const head = [`${method} ${path} HTTP/1.0`, `Host: 127.0.0.1:${pagePort}`, 'X-Starling: 1', '', ''];
     const request = head
       .map((line) => `${line}\\r\\n`)
@@ -184,13 +197,10 @@ export class Machine {
       .join('');
     // bash is everywhere, curl is not, and a Node for each question would be all this machine has time for.
     const script = `exec 3<>/dev/tcp/127.0.0.1/${pagePort} && printf '${request}' >&3 && exec cat <&3`;
-    const answer = await this.runLong('bash', ['-c', script], askMs);
-    const [, status] = /^HTTP\/1\.\d (\d+)/.exec(answer) ?? [];
-    const body = answer.slice(answer.indexOf('\r\n\r\n') + 4);
-    if (status === undefined || !status.startsWith('2')) {
-      throw new Error(`${this.name} ${path}: ${status ?? 'no answer'} ${body.slice(0, 200)}`);
-    }
-    return JSON.parse(body) as T;
+    const answer = parseAnswer(await this.output('bash', ['-c', script], limitMs));
+    if (answer.status >= 200 && answer.status < 300) return answer;
+    const said = answer.body.toString('utf8', 0, 200);
+    throw new Error(`${this.name} ${path}: ${answer.status || 'no answer'} ${said}`);
   }
 }
 

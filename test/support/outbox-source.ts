@@ -1,5 +1,6 @@
 /** A camera that fills an outbox, and a reader that takes everything out. */
-import type { Capture, Outbox, OutboxItem } from '../../firmware/capture/outbox.ts';
+import type { BacklogItem, Capture } from '../../firmware/capture/backlog.ts';
+import type { Outbox } from '../../firmware/capture/outbox.ts';
 import { audioTrack, videoTrack } from './media-samples.ts';
 import { sampleOf } from './synthetic-sample.ts';
 
@@ -46,8 +47,8 @@ export class Source {
 }
 
 /** Everything from a number on. */
-export function readAll(outbox: Outbox, from = outbox.resumeAt()): OutboxItem[] {
-  const items: OutboxItem[] = [];
+export function readAll(outbox: Outbox, from = outbox.resumeAt()): BacklogItem[] {
+  const items: BacklogItem[] = [];
   for (let at = from; ; ) {
     const next = outbox.read(at);
     if (next === undefined) return items;

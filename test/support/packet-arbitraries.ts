@@ -166,6 +166,15 @@ const bodies: { readonly [K in wire.PacketName]: fc.Arbitrary<wire.PacketBody<K>
     zoom: maybe(u16),
     framesPerSecond: maybe(u8),
     refusal: text(100),
+    stream: maybe(
+      record({
+        bitrateKbps: maybe(u32),
+        frameRate: maybe(u8),
+        keyframeIntervalMs: maybe(u32),
+        reset: fc.boolean(),
+        restarted: fc.boolean(),
+      }),
+    ),
   }),
   'cam-query': record<wire.PacketBody<'cam-query'>>({
     request: u32,

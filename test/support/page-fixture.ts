@@ -241,7 +241,7 @@ export class PageFixture implements AsyncDisposable {
     } else if (url.pathname === '/api/site') {
       sendJson(response, 200, this.site);
     } else if (url.pathname === '/api/cameras') {
-      sendJson(response, 200, { cameras: this.listed, unreachable: ['west'] });
+      sendJson(response, 200, { cameras: this.listed, alarms: [], unreachable: ['west'] });
     } else if (parts[4] === 'recordings') {
       sendJson(response, 200, this.archive.recordings(parts[3] ?? '', url.searchParams));
     } else if (parts[4] === 'segments') {

@@ -106,6 +106,14 @@ function faultyIndex(index: IndexStore, faults: Faults): IndexStore {
   };
 }
 
+export interface RigOptions {
+  readonly folder?: string;
+  readonly segmentSeconds?: number;
+  readonly volumes?: string[];
+  readonly reserveBytes?: number;
+  readonly onUsable?: (usable: boolean) => void;
+}
+
 /** Lets I/O happen until the condition holds. */
 export async function until(what: string, holds: () => boolean): Promise<void> {
   const endsAt = Date.now() + 20_000;
@@ -134,20 +142,24 @@ export class RecorderRig implements AsyncDisposable {
   }
 
   /** Opens a recorder in `folder`, or in a fresh one. */
-  static async open(
-    options: { folder?: string; segmentSeconds?: number; volumes?: string[] } = {},
-  ): Promise<RecorderRig> {
+  static async open(options: RigOptions = {}): Promise<RecorderRig> {
     const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'starling-recorder-')));
     const faults = new Faults();
     const clock = new VirtualClock();
+    let ids = 1;
     const index = faultyIndex(await openLevelStore(join(folder, 'index')), faults);
     const recorder = await openRecorder({
       disk: faultyDisk(faults),
       index,
+      threads: 8,
       volumes: options.volumes ?? [join(folder, 'recordings')],
       segmentSeconds: options.segmentSeconds ?? 60,
       syncIntervalMs: 1_000,
       clock,
+      owner: { site: 'lab', server: 'shed' },
+      newId: () => (ids++).toString(16).padStart(16, '0'),
+      reserveBytes: () => options.reserveBytes ?? 0,
+      ...(options.onUsable === undefined ? {} : { onUsable: options.onUsable }),
     });
     return new RecorderRig(folder, { recorder, index, faults, clock });
   }
@@ -170,17 +182,20 @@ export class RecorderRig implements AsyncDisposable {
   }
 }
 
+/** What a recording needs of the rig it runs on. */
+type RecordingRig = Pick<RecorderRig, 'recorder' | 'clock'>;
+
 /** One camera's recorder and what it said. */
 export class Recording {
   readonly durable: DurablePoint[] = [];
   readonly failures: string[] = [];
   readonly recorder: CameraRecorder;
   readonly camera: string;
-  private readonly rig: RecorderRig;
+  private readonly rig: RecordingRig;
   sequence = 0;
   ptsUs = 0;
 
-  constructor(rig: RecorderRig, camera: string, epoch: number) {
+  constructor(rig: RecordingRig, camera: string, epoch: number) {
     this.rig = rig;
     this.camera = camera;
     this.recorder = rig.recorder.record({

@@ -9,6 +9,7 @@ import type {
   StartCapture,
 } from '../../firmware/capture/capture-process.ts';
 import type { PipelinePlan } from '../../firmware/capture/pipeline-plan.ts';
+import type { StreamSettings } from '../../firmware/media/stream-settings.ts';
 import { recordGdp } from './gst.ts';
 
 /** A recorded GDP stream: what comes before the first buffer, and one piece for each buffer. */
@@ -59,6 +60,7 @@ export class ScriptedCapture implements CaptureProcess {
   readonly plan: PipelinePlan;
   readonly pid: number;
   killed = false;
+  readonly adjusted: StreamSettings[] = [];
   private readonly handlers: CaptureHandlers;
   private gone = false;
 
@@ -90,6 +92,10 @@ export class ScriptedCapture implements CaptureProcess {
     if (this.gone) return;
     this.gone = true;
     this.handlers.exited(how);
+  }
+
+  adjust(settings: StreamSettings): void {
+    this.adjusted.push(settings);
   }
 
   kill(): void {

@@ -1,7 +1,9 @@
 /** Starts test/support/synthetic-units.ts on a machine of the test rig: many camera units in one process. */
 import { fileURLToPath } from 'node:url';
+import type { UnitOverrides } from '../../firmware/config/enrollment.ts';
 import type { Machine } from './namespaces.ts';
 import type { Field, FieldUnit } from './namespaces-units.ts';
+import { lightLoad, type SyntheticLoad } from './synthetic-camera.ts';
 
 const program = fileURLToPath(new URL('./synthetic-units.ts', import.meta.url));
 
@@ -10,10 +12,14 @@ export async function addSyntheticUnits(
   field: Field,
   machine: Machine,
   ids: readonly string[],
+  { load = lightLoad, camera }: { load?: SyntheticLoad; camera?: UnitOverrides['camera'] } = {},
 ): Promise<FieldUnit> {
   const settings: string[] = [];
   for (const id of ids) {
-    settings.push(await field.enroll(id, 'camera', [{ id, source: 'test', bitrateKbps: 64 }], 0));
+    const cameras = [{ id, source: 'test', bitrateKbps: 64 }];
+    const overrides = { link: { port: 0 }, ...(camera === undefined ? {} : { camera }) };
+    settings.push(await field.enroll(id, 'camera', { cameras, overrides }));
   }
-  return field.add(machine.name, machine, settings, ['--import', 'tsx', program]);
+  const args = ['--load', JSON.stringify(load), ...settings];
+  return field.add(machine.name, machine, args, ['--import', 'tsx', program]);
 }

@@ -1,17 +1,15 @@
 /**
  * Many camera units in one process, for networks of more cameras than a machine can encode: each has a certificate, a
  * TLS port, an overlay node and an outbox of its own, all as in production; only the pictures are made up. Run as
- * `node --import tsx test/support/synthetic-units.ts UNIT.YAML …`; ends on SIGTERM or with its parent.
- *
- * A camera makes five samples a second, every fifth a keyframe; each payload begins with its sequence, 32 bits.
+ * `node --import tsx test/support/synthetic-units.ts [--load JSON] UNIT.YAML …`, where JSON is a `SyntheticLoad` and
+ * little by default; ends on SIGTERM or with its parent, after it has sent what it has.
  */
 import assert from 'node:assert';
-import { type Capture, Outbox } from '../../firmware/capture/outbox.ts';
+import { UtcKeeper } from '../../firmware/capture/utc-mapping.ts';
 import type { CameraUnitConfig } from '../../firmware/config/unit-config.ts';
 import { loadUnitConfig } from '../../firmware/io/config-file.ts';
 import { openLog } from '../../firmware/io/log-output.ts';
 import { beginIncarnation } from '../../firmware/io/state-file.ts';
-import { UnitSurroundings } from '../../firmware/io/surroundings.ts';
 import { systemClock } from '../../firmware/io/system-clock.ts';
 import { systemRandom } from '../../firmware/io/system-random.ts';
 import { loadIdentity } from '../../firmware/io/tls-identity.ts';
@@ -20,64 +18,40 @@ import { openFileMemory } from '../../firmware/io/unit-memory.ts';
 import { CameraNode } from '../../firmware/overlay/camera-node.ts';
 import { profiles } from '../../firmware/overlay/constants.ts';
 import { advertisedAddress } from '../../firmware/roles/advertised-address.ts';
-import { OverlayShell, type RoleEffect } from '../../firmware/roles/overlay-shell.ts';
-import { UnitStream } from '../../firmware/roles/unit-stream.ts';
+import { clockTrust, writtenUtcMs } from '../../firmware/roles/clock-trust.ts';
+import { Handover } from '../../firmware/roles/handover.ts';
+import { OverlayUnit } from '../../firmware/roles/overlay-unit.ts';
 import { type Log, Refusals } from '../../firmware/runtime/log.ts';
 import { ServiceStack } from '../../firmware/runtime/service-stack.ts';
-import { videoTrack } from './media-samples.ts';
-import { sampleOf } from './synthetic-sample.ts';
+import { lightLoad, SyntheticCamera, type SyntheticLoad } from './synthetic-camera.ts';
 
-const frameMs = 200;
-const framesPerGroup = 5;
-const sampleBytes = 200;
 /** Samples leave in batches, as those of a camera that nobody watches. */
 const batchMs = 400;
 
 /** The next unit starts when this one has a manager, or after this time: they are plugged in one after the other. */
 const startMs = 500;
 
-/** Fills one camera's outbox. */
-class SyntheticCamera {
-  readonly outbox: Outbox;
-  private readonly capture: Capture;
-  private sequence = 0;
-
-  constructor(id: string, { camera }: CameraUnitConfig) {
-    this.outbox = new Outbox(camera.outbox);
-    const captureId = `${process.pid}.0`;
-    this.capture = { captureId, tracks: [videoTrack(captureId, id)] };
-  }
-
-  frame(): void {
-    const ptsUs = Math.round(systemClock.monotonicMs() * 1000);
-    const offsetUs = Math.round((systemClock.utcMs() - systemClock.monotonicMs()) * 1000);
-    const sequence = this.sequence++;
-    const keyframe = sequence % framesPerGroup === 0;
-    const payload = Buffer.alloc(sampleBytes);
-    payload.writeUInt32BE(sequence);
-    const durationUs = frameMs * 1000;
-    const sample = {
-      ...sampleOf({ sequence, ptsUs, durationUs, keyframe, bytes: sampleBytes }),
-      payload: [payload],
-    };
-    const mapping = { offsetUs, uncertaintyUs: 1_000 };
-    this.outbox.addSample({ capture: this.capture, trackId: 1, sample, mapping });
-  }
-}
-
-/** The shell of one camera unit, and what it streams. */
+/** The overlay of one camera unit, and what it streams. */
 class SyntheticUnit implements AsyncDisposable {
   private readonly config: CameraUnitConfig;
   private readonly log: Log;
   private readonly services = new ServiceStack();
   private readonly cameras: ReadonlyMap<string, SyntheticCamera>;
-  private stream: UnitStream | undefined;
+  private readonly utc: UtcKeeper;
+  private readonly frameMs: number;
+  private manager: string | undefined;
   private onManaged = (): void => undefined;
 
-  constructor(config: CameraUnitConfig) {
+  constructor(config: CameraUnitConfig, load: SyntheticLoad) {
     this.config = config;
+    this.frameMs = load.frameMs;
     this.log = openLog(config.unit, config.log.level, true);
-    this.cameras = new Map(config.camera.cameras.map(({ id }) => [id, new SyntheticCamera(id, config)]));
+    const { cameras, outbox } = config.camera;
+    const trusted = clockTrust(config.clock, systemClock);
+    const certain = config.clock.trusted === 'yes';
+    const utc = new UtcKeeper({ clock: systemClock, trusted, certain, writtenUtcMs });
+    this.utc = utc;
+    this.cameras = new Map(cameras.map(({ id }) => [id, new SyntheticCamera(id, outbox, { load, utc })]));
   }
 
   /** Resolves when it has a manager, or after `startMs`. */
@@ -88,10 +62,12 @@ class SyntheticUnit implements AsyncDisposable {
     const memory = await openFileMemory(config.data, { clock: systemClock, log });
     services.use(memory);
     const { incarnation, epoch } = beginIncarnation(config.data);
+    const outboxes = new Map([...this.cameras].map(([id, { outbox }]) => [id, outbox]));
+    const handover = new Handover(outboxes, systemClock, (link, stream) => overlay.shell.use(link, stream));
     const listener = await listenForLinks({
       identity,
       ...config.link,
-      onLink: (link) => shell.accept(link),
+      onLink: (link) => overlay.shell.accept(link),
       onRefused: (reason, peer) => refusals.refuse(reason, peer),
     });
     services.use(listener);
@@ -108,22 +84,42 @@ class SyntheticUnit implements AsyncDisposable {
       memory: memory.loaded,
       random: systemRandom,
     });
-    const { endpoints } = config.anycast;
-    const surroundings = new UnitSurroundings({ identity, endpoints, dataFolder: config.data, memory, log });
-    services.defer(() => surroundings[Symbol.dispose]());
-    const onEffect = (effect: RoleEffect): void => this.perform(effect, shell);
-    const { site } = identity;
-    const shell = new OverlayShell({ node, site, surroundings, clock: systemClock, log, refusals, onEffect });
-    services.use(shell);
-    services.defer(() => this.stream?.flush());
-    this.every(frameMs, () => {
+    const overlay: OverlayUnit = new OverlayUnit({
+      config,
+      identity,
+      node,
+      memory,
+      clock: systemClock,
+      log,
+      refusals,
+      onEffect: (effect) => {
+        if (effect.type === 'managed') {
+          this.manager = effect.server;
+          this.onManaged();
+          handover.managed(effect.link, effect.server);
+        } else if (effect.type === 'unmanaged') {
+          if (this.manager === effect.server) this.manager = undefined;
+          handover.unmanaged(effect.server);
+        } else if (effect.type === 'timed') {
+          this.utc.timed(effect);
+          for (const camera of this.cameras.values()) camera.clockHeard();
+        }
+      },
+    });
+    services.use(overlay);
+    services.defer(async () => {
+      await handover.flush();
+      for (const camera of this.cameras.values()) camera.end(this.manager !== undefined);
+      await overlay.leave();
+    });
+    this.every(this.frameMs, () => {
       for (const [id, camera] of this.cameras) {
-        camera.frame();
-        this.stream?.sampled(id);
+        camera.capturePast();
+        handover.sampled(id);
       }
     });
-    this.every(batchMs, () => this.stream?.pump());
-    shell.start();
+    this.every(batchMs, () => handover.pump());
+    overlay.shell.start();
     await new Promise<void>((resolve) => {
       this.onManaged = resolve;
       setTimeout(resolve, startMs);
@@ -132,21 +128,6 @@ class SyntheticUnit implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.services[Symbol.asyncDispose]();
-  }
-
-  private perform(effect: RoleEffect, shell: OverlayShell): void {
-    if (effect.type === 'managed') {
-      this.onManaged();
-      this.stream?.close();
-      const outboxes = new Map([...this.cameras].map(([id, { outbox }]) => [id, outbox]));
-      const send = (kind: number, parts: readonly Uint8Array[]): boolean => link?.send(kind, parts) ?? false;
-      this.stream = new UnitStream({ send }, outboxes, systemClock);
-      const link = shell.use(effect.link, this.stream);
-      this.stream.pump();
-    } else if (effect.type === 'unmanaged') {
-      this.stream?.close();
-      this.stream = undefined;
-    }
   }
 
   private every(ms: number, task: () => void): void {
@@ -159,11 +140,14 @@ const stop = new Promise<void>((resolve) => {
   process.once('SIGTERM', resolve);
   process.once('disconnect', resolve);
 });
+const args = process.argv.slice(2);
+const load: SyntheticLoad =
+  args[0] === '--load' ? { ...lightLoad, ...JSON.parse(args.splice(0, 2)[1] ?? '{}') } : lightLoad;
 const units: SyntheticUnit[] = [];
-for (const path of process.argv.slice(2)) {
+for (const path of args) {
   const config = await loadUnitConfig(path);
   assert(config.role === 'camera', `${path} is no camera unit`);
-  const unit = new SyntheticUnit(config);
+  const unit = new SyntheticUnit(config, load);
   await unit.start();
   units.push(unit);
 }

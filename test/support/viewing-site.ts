@@ -21,6 +21,7 @@ import type { CameraEntry, Directory, ServerEntry } from '../../firmware/viewing
 import { createViewing } from '../../firmware/viewing/http-api.ts';
 import { createLiveHub, type LiveHub } from '../../firmware/viewing/live-hub.ts';
 import { networkAccess } from './figure-one.ts';
+import { protectionsOf } from './protection-access.ts';
 
 const site = 'demo';
 
@@ -110,10 +111,14 @@ export class ViewingSite implements AsyncDisposable {
     const recorder = await openRecorder({
       disk: realDisk,
       index: await openLevelStore(path.join(this.folder, id, 'index')),
+      threads: 8,
       volumes: [path.join(this.folder, id, 'media')],
       segmentSeconds: 60,
       syncIntervalMs: 1000,
       clock: systemClock,
+      owner: { site, server: id },
+      newId: () => '0123456789abcdef',
+      reserveBytes: () => 0,
     });
     const live = createLiveHub({ onWatched: () => undefined });
     const peers = createPeerClient({
@@ -132,6 +137,7 @@ export class ViewingSite implements AsyncDisposable {
       directory: this.directoryOf(id),
       network: networkAccess(),
       archive: recorder.archive,
+      protections: protectionsOf(id),
       live,
       peers,
       clock: systemClock,
@@ -194,6 +200,8 @@ export function statusOf(server: string): StatusAnswer {
     residentBytes: 1,
     recordedBytes: 1,
     refused: {},
+    alarms: [],
+    volumes: [],
     cameras: [],
   };
 }

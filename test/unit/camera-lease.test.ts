@@ -88,6 +88,42 @@ describe('an echo', () => {
   });
 });
 
+describe('the manager’s clock', () => {
+  const timed = (effects: readonly Effect[]): unknown[] =>
+    named(effects, 'timed').map(({ server, utcUs, atMs, uncertaintyMs }) => [
+      server,
+      utcUs,
+      atMs,
+      uncertaintyMs,
+    ]);
+
+  test('is read from its confirmation, right within half the time that it took, before the camera streams', () => {
+    const camera = new TestCamera();
+    camera.offer(1, 'ss-1');
+    camera.now += 40;
+    const effects = camera.confirm(1, 'ss-1', { fields: { utcUs: 7_000_000 } });
+    assert.deepEqual(timed(effects), [['ss-1', 7_000_000, camera.now - 20, 20]]);
+    const order = effects.map(({ type }) => type).filter((type) => type === 'timed' || type === 'managed');
+    assert.deepEqual(order, ['timed', 'managed']);
+    assert.equal(sent(effects, 'cam-echo', 1).length, 1, 'an echo is asked for, to know the way better');
+    camera.now += 6;
+    assert.deepEqual(camera.echo(1, 'ss-1', { reply: true }), []);
+    assert.deepEqual(timed(camera.echo(1, 'ss-1', { utcUs: 8_000_000 })), [
+      ['ss-1', 8_000_000, camera.now - 3, 3],
+    ]);
+  });
+
+  test('is not read from the echo of another server, nor from an answer that nobody asked for', () => {
+    const camera = managedCamera();
+    camera.accepted(2, 'ss-2');
+    assert.deepEqual(timed(camera.echo(2, 'ss-2')), []);
+    camera.echo(1, 'ss-1', { reply: true });
+    const [before] = timed(camera.echo(1, 'ss-1'));
+    camera.echo(1, 'ss-1', { reply: true });
+    assert.deepEqual(timed(camera.echo(1, 'ss-1')), [before]);
+  });
+});
+
 describe('a camera that loses its manager', () => {
   test('joins again at once when it was the only one there', () => {
     const camera = managedCamera();
@@ -293,6 +329,7 @@ describe('a command', () => {
     zoom: undefined,
     framesPerSecond: undefined,
     refusal: '',
+    stream: undefined,
   };
 
   test('of the manager is passed on, and answered to it', () => {

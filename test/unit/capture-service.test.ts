@@ -1,105 +1,17 @@
 /** One camera kept capturing: restarts, gaps, the watchdog, and what is told. Virtual time, a scripted process. */
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
-import { CaptureService, type CaptureState } from '../../firmware/capture/capture-service.ts';
-import { type CapturedSample, Outbox, type OutboxItem } from '../../firmware/capture/outbox.ts';
-import type { CameraConfig } from '../../firmware/config/unit-config.ts';
-import { CaptureScript, type Reel, videoReel } from '../support/scripted-capture.ts';
-import { VirtualClock } from '../support/virtual-clock.ts';
-
-const camera: CameraConfig = {
-  id: 'door',
-  source: { kind: 'v4l2', device: '/dev/video0' },
-  width: 160,
-  height: 120,
-  frameRate: 30,
-  bitrateKbps: 500,
-  keyframeIntervalMs: 1_000,
-  audio: false,
-};
+import { CaptureBench } from '../support/capture-bench.ts';
+import { type Reel, videoReel } from '../support/scripted-capture.ts';
 
 let reel: Reel;
 before(async () => {
   reel = await videoReel();
 });
 
-/** A clock whose UTC can be set, as by NTP. */
-class SettableClock extends VirtualClock {
-  stepMs = 0;
-
-  override utcMs(): number {
-    return super.utcMs() + this.stepMs;
-  }
-}
-
-class Bench {
-  readonly clock = new SettableClock();
-  readonly script = new CaptureScript();
-  readonly outbox = new Outbox({ bytesMax: 10_000_000, secondsMax: 600 });
-  readonly states: CaptureState[] = [];
-  readonly service: CaptureService;
-  samples = 0;
-
-  constructor() {
-    this.service = new CaptureService({
-      camera,
-      hue: 0,
-      bootId: 'boot',
-      outbox: this.outbox,
-      clock: this.clock,
-      start: this.script.start,
-      onSample: () => {
-        this.samples += 1;
-      },
-      onState: (state) => this.states.push(state),
-    });
-    this.service.open();
-  }
-
-  /** The pipeline of the last process plays, and shows so many frames at once. */
-  flow(frames = 1): void {
-    const nowUs = this.clock.monotonicMs() * 1_000;
-    this.script.last.play(nowUs, nowUs);
-    this.script.last.data('video', reel.head);
-    this.frames(0, frames);
-  }
-
-  frames(from: number, to: number): void {
-    for (const buffer of reel.buffers.slice(from, to)) this.script.last.data('video', buffer);
-  }
-
-  items(): OutboxItem[] {
-    const items: OutboxItem[] = [];
-    for (let at = 0; ; at++) {
-      const next = this.outbox.read(at);
-      if (next === undefined) return items;
-      items.push(next.item);
-    }
-  }
-
-  sampled(): CapturedSample[] {
-    return this.items().filter((item) => item.type === 'sample');
-  }
-
-  /** Virtual ms until the next process starts. */
-  async waitForStart(maxMs = 60_000): Promise<number> {
-    const count = this.script.runs.length;
-    for (let waited = 0; waited <= maxMs; waited += 10) {
-      await Promise.resolve();
-      if (this.script.runs.length > count) return waited;
-      this.clock.advance(10);
-    }
-    return assert.fail('no new process');
-  }
-
-  told(): string[] {
-    return this.states.map((state) => (state.is === 'failed' ? state.failure.message : state.is));
-  }
-}
-
 describe('a capture service', () => {
   test('puts what the process delivers into the outbox, numbered, on the unit’s clock', () => {
-    const bench = new Bench();
+    const bench = new CaptureBench(reel);
     bench.clock.advance(2_000);
     bench.flow(12);
     const samples = bench.sampled();
@@ -120,7 +32,7 @@ describe('a capture service', () => {
   });
 
   test('starts anew as a capture of its own, with sequences from 0, and explains the time between', async () => {
-    const bench = new Bench();
+    const bench = new CaptureBench(reel);
     bench.flow(3);
     bench.script.last.exit('SIGSEGV');
     await bench.waitForStart();
@@ -143,7 +55,7 @@ describe('a capture service', () => {
   });
 
   test('explains one gap over several starts that showed nothing', async () => {
-    const bench = new Bench();
+    const bench = new CaptureBench(reel);
     bench.flow(3);
     for (let round = 0; round < 3; round++) {
       bench.script.last.exit('exit code 1');
@@ -156,7 +68,7 @@ describe('a capture service', () => {
   });
 
   test('tells no gap of the time before its first frame', async () => {
-    const bench = new Bench();
+    const bench = new CaptureBench(reel);
     bench.script.last.exit('exit code 1');
     await bench.waitForStart();
     bench.flow(1);
@@ -167,7 +79,7 @@ describe('a capture service', () => {
   });
 
   test('a gap while which the clock was set is as long as it was', async () => {
-    const bench = new Bench();
+    const bench = new CaptureBench(reel);
     bench.flow(1);
     bench.script.last.exit('SIGKILL');
     bench.clock.stepMs = 56 * 365 * 86_400_000;
@@ -178,7 +90,7 @@ describe('a capture service', () => {
   });
 
   test('backs off from 0.2 s to 30 s, and from the start again once frames have flowed', async () => {
-    const bench = new Bench();
+    const bench = new CaptureBench(reel);
     const waits: number[] = [];
     for (let round = 0; round < 10; round++) {
       bench.script.last.exit('exit code 1');
@@ -191,7 +103,7 @@ describe('a capture service', () => {
   });
 
   test('a process that shows no frame for 5 s is killed, from its start on and from its last frame', async () => {
-    const bench = new Bench();
+    const bench = new CaptureBench(reel);
     bench.clock.advance(4_990);
     assert(!bench.script.last.killed);
     bench.clock.advance(10);
@@ -208,7 +120,7 @@ describe('a capture service', () => {
   });
 
   test('a frame that comes after its process was given up changes nothing', async () => {
-    const bench = new Bench();
+    const bench = new CaptureBench(reel);
     bench.script.last.data('video', reel.head);
     bench.clock.advance(5_000);
     bench.frames(0, 1);
@@ -218,7 +130,7 @@ describe('a capture service', () => {
   });
 
   test('a frame of the process before does not give the next one more time', async () => {
-    const bench = new Bench();
+    const bench = new CaptureBench(reel);
     bench.flow(1);
     bench.script.last.exit('exit code 1');
     await bench.waitForStart();
@@ -227,7 +139,7 @@ describe('a capture service', () => {
   });
 
   test('an error is told with the camera and its source, and again when it is another or after frames', async () => {
-    const bench = new Bench();
+    const bench = new CaptureBench(reel);
     bench.script.last.fail('no such device');
     await bench.waitForStart();
     bench.script.last.fail('permission denied');
@@ -247,7 +159,7 @@ describe('a capture service', () => {
   });
 
   test('the same error is told again only while the next try moves further away', async () => {
-    const bench = new Bench();
+    const bench = new CaptureBench(reel);
     for (let round = 0; round < 20; round++) {
       bench.script.last.fail('no such device');
       await bench.waitForStart();
@@ -258,13 +170,13 @@ describe('a capture service', () => {
   });
 
   test('a process that ends without a word is an error that says how', () => {
-    const bench = new Bench();
+    const bench = new CaptureBench(reel);
     bench.script.last.exit('SIGSEGV');
     assert.deepEqual(bench.told(), ['camera door, source /dev/video0: the capture process ended (SIGSEGV)']);
   });
 
   test('the end of a file is no error, told once however often it comes without a frame, and backs off', async () => {
-    const bench = new Bench();
+    const bench = new CaptureBench(reel);
     bench.flow(2);
     bench.script.last.end();
     assert.deepEqual(bench.told(), ['flowing', 'ended']);
@@ -281,7 +193,7 @@ describe('a capture service', () => {
   });
 
   test('a stream that is no GDP ends the process, and nothing after it counts', async () => {
-    const bench = new Bench();
+    const bench = new CaptureBench(reel);
     bench.flow(1);
     bench.script.last.data('video', Buffer.alloc(100, 0xff));
     assert(bench.script.last.killed);
@@ -291,28 +203,8 @@ describe('a capture service', () => {
     assert.match(bench.told().at(-1) ?? '', /GDP/);
   });
 
-  test('takes a new clock mapping when the machine’s clock was set, and keeps the old one through jitter', () => {
-    const bench = new Bench();
-    bench.flow(1);
-    const offsets = (): number[] => [...new Set(bench.sampled().map(({ mapping }) => mapping.offsetUs))];
-    bench.clock.stepMs = 3;
-    bench.clock.advance(4_999);
-    bench.frames(1, 2);
-    bench.clock.advance(4_999);
-    bench.frames(2, 3);
-    assert.equal(offsets().length, 1);
-    bench.clock.stepMs = 60_000;
-    bench.clock.advance(4_999);
-    bench.frames(3, 4);
-    bench.clock.advance(2);
-    bench.frames(4, 5);
-    assert.equal(offsets().length, 2);
-    const [before = 0, after = 0] = offsets();
-    assert.equal(after - before, 60_000_000);
-  });
-
   test('ends its process when it is closed, waits for that, and starts no other', async () => {
-    const bench = new Bench();
+    const bench = new CaptureBench(reel);
     bench.flow(1);
     await bench.service[Symbol.asyncDispose]();
     assert(bench.script.last.killed);
@@ -324,7 +216,7 @@ describe('a capture service', () => {
   });
 
   test('is closed at once between two processes', async () => {
-    const bench = new Bench();
+    const bench = new CaptureBench(reel);
     bench.script.last.exit('exit code 1');
     await bench.service[Symbol.asyncDispose]();
     bench.clock.advance(60_000);
@@ -333,7 +225,7 @@ describe('a capture service', () => {
   });
 
   test('runs the plan of its camera', () => {
-    const { plan } = new Bench().script.last;
+    const { plan } = new CaptureBench(reel).script.last;
     assert.deepEqual(plan.properties, [{ element: 'source', property: 'device', value: '/dev/video0' }]);
   });
 });

@@ -13,7 +13,9 @@ before(async () => {
 });
 
 function planOf(fields: Partial<PipelinePlan> = {}): PipelinePlan {
-  return { launch: '', properties: [], sinks: ['video', 'audio'], live: false, audioPrimingUs: 0, ...fields };
+  const encoder = { frameRate: 30, keyframeFrames: 30 };
+  const sinks = ['video', 'audio'] as const;
+  return { launch: '', properties: [], sinks, live: false, audioPrimingUs: 0, encoder, ...fields };
 }
 
 function streamOf(fields: Partial<PipelinePlan> = {}): CaptureStream {

@@ -76,8 +76,10 @@ describe('export', () => {
     assert.match(result.err, /wrote .*out\.mp4: 12 B/);
     assert.equal(await readFile(file, 'utf8'), 'first second');
     assert.deepEqual(await readdir(it.folder), ['out.mp4']);
+    const query = 'from=2026-11-22T12%3A00%3A00.000Z&to=2026-11-22T13%3A00%3A00.000Z';
     assert.deepEqual(it.asked, [
-      'GET /api/cameras/door/video.mp4?from=2026-11-22T12%3A00%3A00.000Z&to=2026-11-22T13%3A00%3A00.000Z',
+      `GET /api/cameras/door/recordings?${query}`,
+      `GET /api/cameras/door/video.mp4?${query}`,
     ]);
   });
 
@@ -119,7 +121,7 @@ describe('export', () => {
     });
   }
 
-  test('an answer that breaks off leaves nothing behind and ends with 5', async () => {
+  test('an answer that breaks off leaves what has come, not under the name of the file, and ends with 5', async () => {
     await using it = await scene(video({ breakOff: true }));
     const result = await starling(
       'export',
@@ -132,7 +134,7 @@ describe('export', () => {
     );
     assert.equal(result.code, 5);
     assert.match(result.err, /error: the server broke off/);
-    assert.deepEqual(await readdir(it.folder), []);
+    assert.deepEqual(await readdir(it.folder), ['x.part', 'x.part.json']);
   });
 
   test('a folder that does not exist is a failure with advice', async () => {
@@ -224,6 +226,7 @@ describe('lists', () => {
         codecs: null,
       },
     ],
+    alarms: [],
     unreachable: ['s9'],
   };
 

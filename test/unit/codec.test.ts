@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import {
+  appended,
   bytes,
   type Codec,
   decode,
@@ -201,6 +202,18 @@ test('values that only look right are refused', () => {
     assert(!decoded.ok, hex);
     assert.match(decoded.reason, reason);
   }
+});
+
+test('an appended field may be absent: what was written without it is read, and written, as before', () => {
+  const old = struct({ a: u8 });
+  const grown = struct({ a: u8, b: appended(struct({ c: u8, d: optional(u8) })) });
+  const before = encode(old, { a: 7 });
+  assert.deepEqual(decode(grown, before), { ok: true, value: { a: 7, b: undefined } });
+  assert.deepEqual(encode(grown, { a: 7, b: undefined }), before);
+  const after = { a: 7, b: { c: 1, d: undefined } };
+  assert.deepEqual(decode(grown, encode(grown, after)), { ok: true, value: after });
+  assert(!decode(grown, Buffer.from('0701', 'hex')).ok, 'half of it');
+  assert(!decode(grown, Buffer.from('07010000', 'hex')).ok, 'more than it');
 });
 
 test('a byte order mark does not vanish from a text', () => {

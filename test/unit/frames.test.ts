@@ -65,6 +65,29 @@ test('a body that arrives in one chunk is handed over without a copy', () => {
   }).push(stream);
 });
 
+test('where chunks are passing, frames come out as they went in though the memory of each chunk is used again', () => {
+  fc.assert(
+    fc.property(frames, fc.array(fc.nat()), (list, cuts) => {
+      const got: Frame[] = [];
+      const reader = new FrameReader((kind, parts) => {
+        assert(parts.length <= 1, `${parts.length} parts`);
+        got.push({ kind, body: Buffer.concat(parts) });
+      }, 'passing');
+      const memory = Buffer.alloc(4_096);
+      for (const chunk of chunksOf(streamOf(list), cuts)) {
+        chunk.copy(memory);
+        assert(reader.push(memory.subarray(0, chunk.length)));
+        memory.fill(0xee);
+      }
+      assert.equal(got.length, list.length);
+      for (const [place, { kind, body }] of list.entries()) {
+        assert.equal(got[place]?.kind, kind);
+        assert(got[place]?.body.equals(body));
+      }
+    }),
+  );
+});
+
 test('the longest body passes, one byte more ends the stream for good', () => {
   const { reader, got } = collector();
   assert(reader.push(framePrefix(1, frameBodyBytesMax)));

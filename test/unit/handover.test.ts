@@ -3,7 +3,13 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { encode } from '../../firmware/base/codec.ts';
 import { Outbox } from '../../firmware/capture/outbox.ts';
-import { durableFrame, frameKinds, pacingFrame } from '../../firmware/media/link-frames.ts';
+import {
+  decodeFrame,
+  durableFrame,
+  frameKinds,
+  gapFrame,
+  pacingFrame,
+} from '../../firmware/media/link-frames.ts';
 import { Handover } from '../../firmware/roles/handover.ts';
 import type { UnitStream } from '../../firmware/roles/unit-stream.ts';
 import { Source } from '../support/outbox-source.ts';
@@ -75,6 +81,33 @@ describe('a camera unit', () => {
     source.gop(10);
     handover.pump();
     assert.equal(sent(2), 10);
+  });
+
+  test('tells its next manager what it lost for want of one, and a slow one what it lost for its slowness', () => {
+    const small = new Source(new Outbox({ bytesMax: 2_000, secondsMax: 60 }));
+    const gaps: string[] = [];
+    let flowing = true;
+    const handover = new Handover(new Map([[camera, small.outbox]]), new VirtualClock(), () => {
+      const send = (kind: number, parts: readonly Uint8Array[]): boolean => {
+        if (kind !== frameKinds.gap) return flowing;
+        const decoded = decodeFrame(gapFrame, [Buffer.concat(parts)]);
+        gaps.push(decoded.ok ? decoded.value.reason : decoded.reason);
+        return flowing;
+      };
+      return { send };
+    });
+    for (let n = 0; n < 5; n++) small.gop(10);
+    handover.managed(1, 'ss-1');
+    assert.deepEqual(gaps, ['server-unreachable']);
+    flowing = false;
+    for (let n = 0; n < 5; n++) {
+      small.gop(10);
+      handover.pump();
+    }
+    flowing = true;
+    handover.unmanaged('ss-1');
+    handover.managed(2, 'ss-2');
+    assert.deepEqual(gaps.slice(1), ['server-unreachable', 'outbox-overflow']);
   });
 
   test('keeps everything while nobody manages it', async () => {

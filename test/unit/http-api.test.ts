@@ -8,6 +8,7 @@ import { createViewing, fileName, type Viewing } from '../../firmware/viewing/ht
 import { createLiveHub, type LiveHub, viewersPerCameraMax } from '../../firmware/viewing/live-hub.ts';
 import { networkAccess } from '../support/figure-one.ts';
 import { videoTrack } from '../support/media-samples.ts';
+import { protectionsOf } from '../support/protection-access.ts';
 import { statusOf } from '../support/viewing-site.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 
@@ -56,6 +57,7 @@ function scene(archive: Archive = emptyArchive): Scene {
     },
     network: networkAccess(),
     archive,
+    protections: protectionsOf('s1'),
     live,
     peers: {
       get: () => assert.fail('another server was asked'),

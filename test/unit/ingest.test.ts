@@ -1,5 +1,8 @@
 /** The manager's end of a camera link: frames in, acknowledgements and pacing out, and when it holds the camera back. */
 import assert from 'node:assert/strict';
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { encode } from '../../firmware/base/codec.ts';
 import {
@@ -9,6 +12,7 @@ import {
   gapFrame,
   mappingFrame,
   pacingFrame,
+  resendFrame,
   sampleFrames,
   tracksFrame,
 } from '../../firmware/media/link-frames.ts';
@@ -23,6 +27,7 @@ class Bench {
   readonly ingest: Ingest;
   readonly acknowledged: string[] = [];
   readonly pacing: string[] = [];
+  readonly resends: string[] = [];
   readonly closed: string[] = [];
   readonly fed: string[] = [];
   paused = 0;
@@ -54,10 +59,14 @@ class Bench {
   }
 
   private sent(kind: number, parts: readonly Buffer[]): boolean {
-    const codec = kind === frameKinds.durable ? durableFrame : pacingFrame;
+    const [codec, notes] = {
+      [frameKinds.durable]: [durableFrame, this.acknowledged] as const,
+      [frameKinds.pacing]: [pacingFrame, this.pacing] as const,
+      [frameKinds.resend]: [resendFrame, this.resends] as const,
+    }[kind] ?? [pacingFrame, this.pacing];
     const decoded = decodeFrame<unknown>(codec, parts);
-    assert(decoded.ok);
-    (kind === frameKinds.durable ? this.acknowledged : this.pacing).push(JSON.stringify(decoded.value));
+    assert(decoded.ok, `kind ${kind}`);
+    notes.push(JSON.stringify(decoded.value));
     return true;
   }
 
@@ -249,6 +258,60 @@ describe('an ingest', () => {
     assert.deepEqual(bench.closed.length, 1);
     assert.match(bench.closed[0] ?? '', /recording failed: .*append fails/);
     assert.deepEqual(bench.acknowledged, []);
+  });
+
+  test('asks the camera to deliver again when another volume takes over, and shows viewers each sample once', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'starling-ingest-'));
+    await using rig = await RecorderRig.open({ folder, volumes: [join(folder, 'one'), join(folder, 'two')] });
+    const bench = new Bench(rig);
+    bench.tracks();
+    bench.mapping();
+    const samples = gops(6);
+    for (const sample of samples.slice(0, 20)) bench.sample(0, sample);
+    await until('the first GOP is safe', () => bench.acknowledged.length > 0);
+    rig.faults.failing.set('append', join(folder, 'one'));
+    for (const sample of samples.slice(20, 40)) bench.sample(0, sample);
+    await until('the camera is asked', () => bench.resends.length > 0);
+    assert.deepEqual(bench.resends, [JSON.stringify({ camera: 'door' })]);
+    const acknowledged = bench.acknowledged.length;
+    for (const sample of samples.slice(40, 45)) bench.sample(0, sample);
+    bench.tracks();
+    bench.mapping();
+    for (const sample of samples.slice(10)) bench.sample(0, sample);
+    await bench.ingest.close('gone');
+    assert.deepEqual(bench.closed, []);
+    assert(bench.acknowledged.length > acknowledged, 'what is delivered again is acknowledged');
+    assert.match(bench.acknowledged.at(-1) ?? '', /"through":59/);
+    assert.deepEqual(
+      bench.fed.filter((word) => word.startsWith('door/')),
+      samples.map(({ sequence }) => `door/1/${sequence}`),
+    );
+    assert.equal(bench.fed.filter((word) => word.startsWith('tracks')).length, 1);
+    const found = new Set<number>();
+    for (const { name } of await rig.recorder.archive.segments('door', { fromUs: 0, toUs: 9e15, limit: 9 })) {
+      for (const { tracks } of (await rig.recorder.archive.detail('door', name))?.fragments ?? []) {
+        for (const { firstSequence, count } of tracks) {
+          for (let place = 0; place < count; place++) found.add(firstSequence + place);
+        }
+      }
+    }
+    assert.equal(found.size, 60);
+  });
+
+  test('closes the link when it fails again and again though the volumes are well', async () => {
+    await using rig = await RecorderRig.open();
+    const bench = new Bench(rig);
+    rig.faults.failCommit = true;
+    for (let attempt = 1; attempt <= 4; attempt++) {
+      bench.tracks();
+      bench.mapping();
+      for (const sample of gops(2)) bench.sample(0, sample);
+      await until(`failure ${attempt}`, () => bench.resends.length + bench.closed.length === attempt);
+    }
+    assert.equal(bench.resends.length, 3);
+    assert.match(bench.closed.join(), /recording failed: commit fails/);
+    await bench.ingest.close('gone');
+    rig.faults.failCommit = false;
   });
 
   test('tells a camera of its own who is watching', async () => {

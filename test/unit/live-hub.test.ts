@@ -51,6 +51,26 @@ test('a new viewer gets the tracks and the newest GOP at once, then what follows
   assert.equal(viewer.seen.at(-1), '1:13');
 });
 
+test('the hub lets go of the memory of a GOP when the next one begins, and never of what a viewer was given', () => {
+  const { hub } = open();
+  hub.publishTracks(camera, [videoTrack()]);
+  let holders = 0;
+  const hold = { retain: () => void (holders += 1), release: () => void (holders -= 1) };
+  const publishHeld = (from: number, to: number): void => {
+    for (let i = from; i < to; i++) hub.publishSample(camera, 1, { ...frame(i), hold }, i * 100_000);
+  };
+  publishHeld(0, 10);
+  assert.equal(holders, 10);
+  publishHeld(10, 13);
+  assert.equal(holders, 3, 'those of the GOP before are released');
+  hub.subscribe(camera, new Notes());
+  assert.equal(holders, 6, 'the viewer has three as well');
+  publishHeld(13, 21);
+  assert.equal(holders, 12, 'eleven samples of the viewer, and one of the newest GOP');
+  hub.publishEnd(camera, 'over');
+  assert.equal(holders, 11, 'nobody knows when the viewer has sent them');
+});
+
 test('samples are handed over by reference', () => {
   const { hub } = open();
   hub.publishTracks(camera, [videoTrack()]);

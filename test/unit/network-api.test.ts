@@ -15,6 +15,7 @@ import { createViewing } from '../../firmware/viewing/http-api.ts';
 import { createLiveHub } from '../../firmware/viewing/live-hub.ts';
 import type { NetworkAccess } from '../../firmware/viewing/network-access.ts';
 import { figureOne, networkAccess, unknownTo } from '../support/figure-one.ts';
+import { protectionsOf } from '../support/protection-access.ts';
 import { statusOf } from '../support/viewing-site.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 
@@ -39,6 +40,7 @@ function scene(network: Partial<NetworkAccess> = {}): { ask: Ask; errors: unknow
     directory: { site: 'demo', self: 'ss-4', servers: () => servers, cameras: () => [] },
     network: networkAccess(network),
     archive: emptyArchive,
+    protections: protectionsOf('ss-4'),
     live: createLiveHub({ onWatched: () => undefined }),
     peers: {
       get: () => assert.fail('another server was asked'),

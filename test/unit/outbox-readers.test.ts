@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { type CapturedGap, Outbox, type OutboxItem } from '../../firmware/capture/outbox.ts';
+import type { BacklogItem, CapturedGap, CapturedSample } from '../../firmware/capture/backlog.ts';
+import { Outbox } from '../../firmware/capture/outbox.ts';
 import { captureOf, frameUs, mapping, Source } from '../support/outbox-source.ts';
 
 type Step =
@@ -10,6 +11,7 @@ type Step =
   | { do: 'restart' }
   | { do: 'acknowledge'; back: number }
   | { do: 'read'; count: number }
+  | { do: 'manager'; present: boolean }
   | { do: 'reconnect' };
 
 const steps: fc.Arbitrary<Step[]> = fc.array(
@@ -32,6 +34,10 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
       weight: 3,
       arbitrary: fc.record({ do: fc.constant('read' as const), count: fc.integer({ min: 1, max: 30 }) }),
     },
+    {
+      weight: 1,
+      arbitrary: fc.record({ do: fc.constant('manager' as const), present: fc.boolean() }),
+    },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('reconnect' as const) }) },
   ),
   { minLength: 1, maxLength: 150, size: 'max' },
@@ -48,19 +54,35 @@ test('whatever is acknowledged or dropped, a reader sees each sample once and in
       const source = new Source(outbox, captureOf('boot.0'));
       const added: { key: string; utcUs: number }[] = [];
       let restarts = 0;
-      let cursor = 0;
-      let delivered: OutboxItem[] = [];
+      let { number: cursor, wants } = outbox.resume();
+      const keyframes = new Map<string, number>();
+      let delivered: BacklogItem[] = [];
       const durable = new Set<string>();
-      const keyOf = (item: OutboxItem): string =>
+      const keyOf = (item: BacklogItem): string =>
         item.type === 'sample' ? `${item.capture.captureId}/${item.trackId}/${item.sample.sequence}` : '';
       const told: CapturedGap[] = [];
 
+      /** Of the pictures of a capture, a manager gets a keyframe first, if there has been one. */
+      const assertDecodable = ({ capture, sample }: CapturedSample): void => {
+        const already = delivered.some(
+          (item) => item.type === 'sample' && item.trackId === 1 && item.capture === capture,
+        );
+        const firstKeyframe = keyframes.get(capture.captureId) ?? Number.POSITIVE_INFINITY;
+        const fine = already || sample.keyframe || sample.sequence < firstKeyframe;
+        assert(fine, `${sample.sequence} of ${capture.captureId} comes without its keyframe`);
+      };
+      const resume = (): void => {
+        ({ number: cursor, wants } = outbox.resume());
+        delivered = [];
+      };
       const read = (count: number): void => {
         for (let number = 0; number < count; number++) {
           const next = outbox.read(cursor);
           if (next === undefined) return;
           assert(next.number >= cursor, 'a reader never goes back');
           cursor = next.number + 1;
+          if (!wants(next.item)) continue;
+          if (next.item.type === 'sample' && next.item.trackId === 1) assertDecodable(next.item);
           delivered.push(next.item);
           if (next.item.type === 'gap') told.push(next.item);
         }
@@ -91,12 +113,13 @@ test('whatever is acknowledged or dropped, a reader sees each sample once and in
           });
         } else if (step.do === 'acknowledge') acknowledge(step.back);
         else if (step.do === 'read') read(step.count);
-        else if (step.do === 'reconnect') {
-          cursor = outbox.resumeAt();
-          delivered = [];
-        } else {
+        else if (step.do === 'reconnect') resume();
+        else if (step.do === 'manager') outbox.setManaged(step.present);
+        else {
           const utcUs = source.nowUs + mapping.offsetUs;
           const sequence = source.add(step.do, step.bytes);
+          const { captureId } = source.capture;
+          if (step.do === 'keyframe' && !keyframes.has(captureId)) keyframes.set(captureId, sequence);
           added.push({
             key: `${source.capture.captureId}/${step.do === 'audio' ? 2 : 1}/${sequence}`,
             utcUs,
@@ -104,9 +127,9 @@ test('whatever is acknowledged or dropped, a reader sees each sample once and in
         }
       }
 
+      assert(outbox.bytes <= 1_500 + newestGroupBytes(list), `${outbox.bytes} bytes`);
       // The last manager reads on from where the outbox says.
-      cursor = outbox.resumeAt();
-      delivered = [];
+      resume();
       read(Number.POSITIVE_INFINITY);
       const seen = delivered.filter((item) => item.type === 'sample').map(keyOf);
       assert.equal(new Set(seen).size, seen.length, 'no sample twice');
@@ -127,3 +150,10 @@ test('whatever is acknowledged or dropped, a reader sees each sample once and in
     { numRuns: 500 },
   );
 });
+
+/** No fewer than the newest GOP has: all that came since the last keyframe. */
+function newestGroupBytes(list: readonly Step[]): number {
+  const last = list.findLastIndex((step) => step.do === 'keyframe' || step.do === 'restart');
+  const newest = list.slice(Math.max(0, last));
+  return newest.reduce((sum, step) => sum + ('bytes' in step ? step.bytes : 1), 0);
+}

@@ -1,10 +1,11 @@
 /** The outbox: groups, acknowledgements, overflow, and what a reader sees of all that. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { Outbox, type OutboxItem } from '../../firmware/capture/outbox.ts';
+import type { BacklogItem } from '../../firmware/capture/backlog.ts';
+import { Outbox } from '../../firmware/capture/outbox.ts';
 import { captureOf, frameUs, mapping, readAll, Source } from '../support/outbox-source.ts';
 
-const sequencesOf = (items: readonly OutboxItem[]): (number | string)[] =>
+const sequencesOf = (items: readonly BacklogItem[]): (number | string)[] =>
   items.map((item) => (item.type === 'sample' ? item.sample.sequence : item.reason));
 
 const roomy = { bytesMax: 1_000_000, secondsMax: 60 };
@@ -197,13 +198,87 @@ describe('an outbox', () => {
     assert.equal(outbox.overflowed, 0);
   });
 
-  test('an explained gap that is given up with its samples becomes part of the loss', () => {
+  test('an explained gap that is given up with its samples keeps its reason', () => {
     const source = new Source(new Outbox({ bytesMax: 500, secondsMax: 60 }));
-    source.outbox.addGap({ fromUs: 5, toUs: mapping.offsetUs, reason: 'capture-restarted' });
+    source.outbox.addGap({ fromUs: 5, toUs: mapping.offsetUs, reason: 'camera-off' });
     for (let gop = 0; gop < 3; gop++) source.gop(4);
-    const [gap] = readAll(source.outbox);
-    assert(gap?.type === 'gap' && gap.reason === 'outbox-overflow');
-    assert.equal(gap.fromUs, 5);
+    const gaps = readAll(source.outbox).filter((item) => item.type === 'gap');
+    assert.deepEqual(
+      gaps.map(({ reason }) => reason),
+      ['camera-off', 'outbox-overflow'],
+    );
+    assert.deepEqual([gaps[0]?.fromUs, gaps[0]?.toUs], [5, mapping.offsetUs]);
+  });
+
+  test('says of what it gives up whether there was no manager, or one that did not keep up', () => {
+    const source = new Source(new Outbox({ bytesMax: 800, secondsMax: 60 }));
+    const { outbox } = source;
+    for (const managed of [false, true, false]) {
+      outbox.setManaged(managed);
+      for (let gop = 0; gop < 3; gop++) source.gop(4);
+    }
+    const gaps = readAll(outbox).filter((item) => item.type === 'gap');
+    const spans = gaps.map(({ fromUs, toUs, reason }) => [
+      reason,
+      (fromUs - mapping.offsetUs) / (4 * frameUs),
+      (toUs - mapping.offsetUs) / (4 * frameUs),
+    ]);
+    assert.deepEqual(spans, [
+      ['server-unreachable', 0, 1],
+      ['outbox-overflow', 1, 4],
+      ['server-unreachable', 4, 7],
+    ]);
+  });
+
+  test('resumes each track at its first sample that is not durable, video backed up to its keyframe', () => {
+    const source = new Source(new Outbox(roomy));
+    for (let gop = 0; gop < 2; gop++) {
+      source.add('keyframe');
+      source.add('audio');
+      source.add('delta');
+      source.add('audio');
+      source.add('delta');
+    }
+    const { outbox } = source;
+    const words = (): string[] => {
+      const { number, wants } = outbox.resume();
+      return readAll(outbox, number)
+        .filter(wants)
+        .map((item) => (item.type === 'sample' ? `${item.trackId}/${item.sample.sequence}` : item.reason));
+    };
+    const acknowledge = (trackId: number, through: number): void =>
+      outbox.acknowledge([{ captureId: 'boot.0', trackId, through }]);
+    assert.equal(words().length, 10, 'nothing is durable');
+    acknowledge(2, 0);
+    assert.deepEqual(words(), ['1/0', '1/1', '2/1', '1/2', '1/3', '2/2', '1/4', '2/3', '1/5']);
+    acknowledge(1, 1);
+    assert.deepEqual(words()[0], '1/0', 'delta 2 needs its keyframe');
+    acknowledge(1, 2);
+    assert.deepEqual(
+      words(),
+      ['2/1', '1/3', '2/2', '1/4', '2/3', '1/5'],
+      'sound is missing, its picture is not',
+    );
+    acknowledge(2, 2);
+    acknowledge(1, 5);
+    assert.deepEqual(words(), ['1/3', '1/4', '2/3', '1/5'], 'the picture after 5 may need 3, 4 and 5');
+  });
+
+  test('is bounded whatever times and sizes a source claims', () => {
+    const stuck = new Source(new Outbox({ bytesMax: 1_000_000, secondsMax: 5 }));
+    stuck.add('keyframe', 1);
+    for (let place = 0; place < 20_000; place++) {
+      stuck.nowUs = 0;
+      stuck.add('delta', 1);
+    }
+    assert(readAll(stuck.outbox).length <= 4_096 + 1_000, 'times that stand still');
+    const heavy = new Source(new Outbox({ bytesMax: 1_048_576, secondsMax: 60 }));
+    heavy.add('keyframe', 1_000_000);
+    for (let place = 0; place < 100; place++) {
+      heavy.nowUs -= frameUs - 1_000;
+      heavy.add('delta', 1_000_000);
+    }
+    assert(heavy.outbox.bytes <= 9 * 1_048_576, `a GOP without an end: ${heavy.outbox.bytes} bytes`);
   });
 
   test('sound alone is grouped by the second', () => {

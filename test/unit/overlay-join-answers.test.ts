@@ -1,7 +1,14 @@
 /** Who answers a join, when, and to whom it is forwarded. Times are virtual ms; see server-events.ts. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { answerDelayMs, degreeDefault, pendingAnswersMax } from '../../firmware/overlay/constants.ts';
+import {
+  answerDelayMs,
+  answersWanted,
+  callersMax,
+  callersMs,
+  degreeDefault,
+  pendingAnswersMax,
+} from '../../firmware/overlay/constants.ts';
 import type { Effect } from '../../firmware/overlay/effects.ts';
 import { decodePacketBody, encodePacketBody, packetNumber } from '../../firmware/overlay/packet-codec.ts';
 import { nonceBytes, type PacketBody } from '../../firmware/overlay/packets.ts';
@@ -316,6 +323,25 @@ describe('a join', () => {
     assert.deepEqual([answersAt(1, 0.038), answersAt(1, 0.042)], [true, false]);
     assert.equal(answersAt(4, 0.999), true, 'all, in the end');
     assert.equal(answersAt(0, 0.999, { lastManager: 'ss-1' }), true, 'the last manager, always');
+  });
+
+  test('is answered by a few, too, when all servers of the segment have just started, and know nobody', () => {
+    const answers = (heard: number, value: number, waitMs: number): boolean => {
+      const server = new TestServer();
+      for (let place = 0; place < heard; place++) {
+        const nonce = Buffer.alloc(nonceBytes, 255);
+        nonce.writeUInt32BE(place);
+        server.datagram(`ss-${place + 2}`, 'ss-join', ssJoinOf({ nonce }), { multicast: true });
+      }
+      server.run(waitMs);
+      server.random.value = value;
+      server.datagram('cam-1', 'cam-join', camJoinOf('cam-1'), { multicast: true });
+      server.run(2_000);
+      return server.isDialling('cam-1');
+    };
+    assert.deepEqual([answers(1_200, 0.009, 0), answers(1_200, 0.011, 0)], [true, false]);
+    assert.equal(answers(1_200, 0.011, callersMs + 1), true, 'they are not there any more');
+    assert.equal(answers(10_000, (0.9 * answersWanted) / callersMax, 0), true, 'bounded');
   });
 });
 

@@ -158,7 +158,8 @@ describe('the shell', () => {
 
   test('passes on what the role asks for', () => {
     const body = { request: 1, reply: true, camera: 'cam-1', refusal: 'no' };
-    const unset = { panMilli: undefined, tiltMilli: undefined, zoom: undefined, framesPerSecond: undefined };
+    const still = { panMilli: undefined, tiltMilli: undefined, zoom: undefined };
+    const unset = { ...still, framesPerSecond: undefined, stream: undefined };
     shell.query(4, 'cam-1');
     shell.write('user', 'eve', undefined);
     shell.control({ ...body, ...unset });

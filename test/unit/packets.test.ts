@@ -27,6 +27,12 @@ function acceptedOnlyIfSound(number: number, input: Buffer): void {
   if (decoded.ok && decoded.value !== undefined) assert.deepEqual(encodePacketBody(decoded.value), input);
 }
 
+/** A field that was appended to a packet may be absent. */
+function isWithoutAppended(cut: wire.Packet | undefined, whole: wire.Packet): boolean {
+  if (cut?.name !== 'cam-control' || whole.name !== 'cam-control') return false;
+  return cut.body.stream === undefined && whole.body.stream !== undefined;
+}
+
 for (const name of names) {
   describe(name, () => {
     test('is decoded as it was encoded, on a link and in a datagram', () => {
@@ -46,10 +52,8 @@ for (const name of names) {
           const number = packetNumber(packet);
           const step = Math.max(1, Math.floor(whole.length / 200));
           for (let length = 0; length < whole.length; length += step) {
-            assert(
-              !decodePacketBody(number, whole.subarray(0, length)).ok,
-              `${length} of ${whole.length} bytes`,
-            );
+            const cut = decodePacketBody(number, whole.subarray(0, length));
+            assert(!cut.ok || isWithoutAppended(cut.value, packet), `${length} of ${whole.length} bytes`);
           }
           assert(!decodePacketBody(number, Buffer.concat([whole, Buffer.of(0)])).ok);
         }),

@@ -133,7 +133,7 @@ describe('after a crash', () => {
     const { recovered, notes } = next.recorder.recovery;
     assert.equal(recovered, 1);
     assert.equal((await segmentsOf(next, 'gate')).length, 1);
-    assert.match(notes.join('\n'), /its row is damaged/);
+    assert.match(notes.join('\n'), /not a segment/);
     assert.match(notes.join('\n'), /not configured any more/);
     assert.match(notes.join('\n'), /EISDIR.*left as it is/);
   });

@@ -16,6 +16,8 @@ interface Source {
   offsetUs?: number;
   video?: readonly Sample[];
   audio?: readonly Sample[];
+  /** by default nothing is still to come that could fill a hole */
+  settledPtsUs?: number;
 }
 
 function source({
@@ -24,6 +26,7 @@ function source({
   offsetUs = noonUs,
   video = [],
   audio = [],
+  settledPtsUs = Number.POSITIVE_INFINITY,
 }: Source): OrderedFragment {
   const mapping = { offsetUs, uncertaintyUs: 0 };
   const batches = [
@@ -32,7 +35,7 @@ function source({
   ].filter(({ samples }) => samples.length > 0);
   const first = (video[0] ?? audio[0])?.ptsUs ?? 0;
   const listing = { offset: 0, bytes: 0, fromPtsUs: first, toPtsUs: first, mapping, tracks: [] };
-  return { tracks, captureId, listing, parsed: { batches, captureId, mapping } };
+  return { tracks, captureId, listing, parsed: { batches, captureId, mapping }, settledPtsUs };
 }
 
 const frames = (from: number, to: number): Sample[] =>
@@ -42,20 +45,22 @@ const frames = (from: number, to: number): Sample[] =>
 function play(remuxer: Remuxer, sources: Source[]): string {
   const written: string[] = [];
   for (const each of sources) {
-    const step = remuxer.add(source(each));
-    if (step === 'nothing' || step === 'changed') {
-      written.push(step);
-      continue;
-    }
-    const init = parseInit(step.bytes);
-    const parsed = parseFragment(step.bytes.subarray(init.ok ? init.value.initBytes : 0));
-    assert(parsed.ok, parsed.ok ? '' : parsed.reason);
-    for (const { trackId, samples } of parsed.value.batches) {
-      for (const { sequence, ptsUs } of samples)
-        written.push(`${trackId === 1 ? '' : 'a'}${sequence}@${ptsUs / 1e5}`);
-    }
+    const { chunks, changed } = remuxer.add(source(each));
+    for (const chunk of chunks) written.push(...samplesOf(chunk.bytes));
+    if (changed) written.push('changed');
+    else if (chunks.length === 0) written.push('nothing');
   }
+  for (const { bytes } of remuxer.finish()) written.push(...samplesOf(bytes));
   return written.join(' ');
+}
+
+function samplesOf(bytes: Buffer): string[] {
+  const init = parseInit(bytes);
+  const parsed = parseFragment(bytes.subarray(init.ok ? init.value.initBytes : 0));
+  assert(parsed.ok, parsed.ok ? '' : parsed.reason);
+  return parsed.value.batches.flatMap(({ trackId, samples }) => {
+    return samples.map(({ sequence, ptsUs }) => `${trackId === 1 ? '' : 'a'}${sequence}@${ptsUs / 1e5}`);
+  });
 }
 
 test('the file begins at 0 with the init segment, at the first keyframe', () => {
@@ -120,4 +125,41 @@ test('sound begins with the picture, wherever it stands among the tracks', () =>
 test('tracks that do not fit the init segment end the file', () => {
   const other = { tracks: [videoTrack(), audioTrack()], video: frames(2, 4) };
   assert.equal(play(new Remuxer(endOfTime), [{ video: frames(0, 2) }, other]), '0@0 1@1 changed');
+});
+
+test('a hole is filled by whoever has it, even when that is read later', () => {
+  const remuxer = new Remuxer(endOfTime);
+  const sources = [
+    { video: frames(0, 3), settledPtsUs: 300_000 },
+    { video: frames(5, 8), settledPtsUs: 300_000 },
+    { video: frames(3, 6), settledPtsUs: 800_000 },
+  ];
+  assert.equal(play(remuxer, sources), '0@0 1@1 2@2 nothing 3@3 4@4 5@5 6@6 7@7');
+});
+
+test('a hole that nobody can fill any more is believed, and each side is a fragment of its own', () => {
+  const remuxer = new Remuxer(endOfTime);
+  const sources = [
+    { video: frames(0, 3), settledPtsUs: 300_000 },
+    { video: frames(10, 12), settledPtsUs: 400_000 },
+    { video: frames(4, 5), settledPtsUs: 1_200_000 },
+    { video: frames(20, 22) },
+  ];
+  assert.equal(play(remuxer, sources), '0@0 1@1 2@2 nothing 10@10 11@11 20@20 21@21');
+});
+
+test('every fragment tells the UTC of its own samples, also when the clock was set in between', () => {
+  const remuxer = new Remuxer(endOfTime);
+  const starts = [{ video: frames(0, 2) }, { video: frames(2, 4), offsetUs: noonUs + 5_000_000 }].map(
+    (each) => {
+      const { bytes, holds } = remuxer.add(source(each)).chunks[0] ?? assert.fail('no chunk');
+      const init = parseInit(bytes);
+      const parsed = parseFragment(bytes.subarray(init.ok ? init.value.initBytes : 0));
+      assert(parsed.ok);
+      const utcUs = (parsed.value.batches[0]?.samples[0]?.ptsUs ?? 0) + (parsed.value.mapping?.offsetUs ?? 0);
+      assert.equal(utcUs, holds.fromUs);
+      return utcUs - noonUs;
+    },
+  );
+  assert.deepEqual(starts, [0, 5_200_000]);
 });

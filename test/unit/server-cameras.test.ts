@@ -174,6 +174,22 @@ describe('the capacity', () => {
     }
   });
 
+  test('takes no camera while nothing can be recorded, and takes it when that is over', () => {
+    const server = new TestServer();
+    const version = server.ownVersion();
+    const effects = server.step({ type: 'capacity', usable: false });
+    assert.deepEqual(storiesIn(effects), ['nothing can be recorded: no camera is taken']);
+    assert.ok(server.ownVersion() > version, 'the others are told');
+    assert.deepEqual(kinds(server.step({ type: 'capacity', usable: false })), [], 'said once');
+    server.datagram('cam-1', 'cam-join', joinOf('cam-1', ['cam-1'], 1));
+    server.run(1_000);
+    assert.equal(server.dials.length, 0);
+    server.step({ type: 'capacity', usable: true });
+    server.datagram('cam-2', 'cam-join', { ...joinOf('cam-2', ['cam-2'], 1), nonce: nonceOf(90) });
+    server.run(1_000);
+    assert.equal(server.dials.length, 1);
+  });
+
   test('does not count a camera twice that comes over a new link', () => {
     const server = new TestServer({ camerasMax: 1 });
     server.manage(1, 'cam-1', { epoch: 1 });
@@ -274,6 +290,7 @@ describe('a managed camera', () => {
       zoom: undefined,
       framesPerSecond: undefined,
       refusal: '',
+      stream: undefined,
     };
     assert.equal(sent(server.step({ type: 'control', body }), 'cam-control', 1).length, 1);
     const replied = server.packet(1, 'cam-1', 'cam-control', { ...body, reply: true, refusal: 'stuck' });

@@ -73,6 +73,7 @@ test('a server needs no more than its names', () => {
     volumes: ['/etc/starling/data/recordings'],
     segmentSeconds: 60,
     syncIntervalMs: 1000,
+    retention: { cameras: [] },
     camerasMax: 64,
     kbpsMax: 600_000,
     links: { target: 3, max: 8 },
@@ -110,6 +111,32 @@ test('an anycast address may name the interface on which a server puts it up', (
   assert.deepStrictEqual(parseUnitConfig(text, '/').anycast.endpoints, [
     { kind: 'address', host: 'fd00::5354', port: 8384, interface: 'lo' },
   ]);
+});
+
+test('how long and how much is kept can be set, of all cameras and of each', () => {
+  const cameras = '[{ id: door, days: 2 }, { id: yard, gigabytes: 0.5 }]';
+  const retention = `{ days: 30, gigabytes: 900.5, reserveMb: 512, cameras: ${cameras} }`;
+  const config = parseUnitConfig(`${smallServer}server: { retention: ${retention} }\n`, '/etc/starling');
+  assert.ok(config.role === 'server');
+  assert.deepStrictEqual(config.server.retention, {
+    days: 30,
+    gigabytes: 900.5,
+    reserveMb: 512,
+    cameras: [
+      { id: 'door', days: 2 },
+      { id: 'yard', gigabytes: 0.5 },
+    ],
+  });
+  assert.deepStrictEqual(
+    problemsOf(
+      `${smallServer}server: { retention: { days: 0, gigabytes: no, cameras: [{ id: a }, { id: a }] } }`,
+    ),
+    [
+      'server.retention.days: expected 1..36500, got 0',
+      'server.retention.gigabytes: expected 0.01..1000000, got "no"',
+      'server.retention.cameras: expected cameras with different ids, got a list of 2',
+    ],
+  );
 });
 
 test('relative paths start at the folder of the file, volumes at the data folder', () => {

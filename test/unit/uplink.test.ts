@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { encode } from '../../firmware/base/codec.ts';
-import { type Capture, Outbox } from '../../firmware/capture/outbox.ts';
+import type { Capture } from '../../firmware/capture/backlog.ts';
+import { Outbox } from '../../firmware/capture/outbox.ts';
 import { Uplink } from '../../firmware/capture/uplink.ts';
 import {
   decodeFrame,
@@ -11,6 +12,7 @@ import {
   gapFrame,
   mappingFrame,
   pacingFrame,
+  resendFrame,
   SampleAssembler,
   tracksFrame,
 } from '../../firmware/media/link-frames.ts';
@@ -87,6 +89,10 @@ function durable(uplink: Uplink, captureId: string, through: number, camera = 'd
 
 function pacing(uplink: Uplink, immediate: boolean, camera = 'door'): string | undefined {
   return uplink.frame(frameKinds.pacing, [encode(pacingFrame, { camera, immediate })]);
+}
+
+function resend(uplink: Uplink, camera = 'door'): string | undefined {
+  return uplink.frame(frameKinds.resend, [encode(resendFrame, { camera })]);
 }
 
 describe('an uplink', () => {
@@ -245,10 +251,50 @@ describe('an uplink', () => {
     );
   });
 
+  test('sends again what is not durable when the manager has lost it, behind a new announcement', () => {
+    const outboxes = new Map(['door', 'gate'].map((camera) => [camera, new Outbox(roomy)]));
+    const server = new Server();
+    const uplink = new Uplink(server, outboxes);
+    for (const [camera, outbox] of outboxes) {
+      const capture = captureOf('boot.0', camera);
+      for (const first of [0, 3, 6]) gop(outbox, capture, first);
+    }
+    uplink.pump();
+    durable(uplink, 'boot.0', 4);
+    const before = server.heard.length;
+    assert.equal(resend(uplink), undefined);
+    assert.deepEqual(server.heard.slice(before), [
+      'tracks door:boot.0',
+      'mapping door:7',
+      ...[3, 4, 5, 6, 7, 8].map((sequence) => `door:boot.0/1/${sequence}`),
+    ]);
+    uplink.pump();
+    assert.equal(server.heard.length, before + 8, 'once for each time that it is asked');
+  });
+
+  test('asked to send again in the middle of a full link, begins anew when that has drained', () => {
+    const outbox = new Outbox(roomy);
+    const server = new Server();
+    const uplink = new Uplink(server, new Map([['door', outbox]]));
+    gop(outbox, captureOf('boot.0'), 0, { frames: 6 });
+    server.room = 4;
+    uplink.pump();
+    resend(uplink);
+    assert.deepEqual(server.samples(), ['door:boot.0/1/0', 'door:boot.0/1/1']);
+    server.room = 100;
+    uplink.drained();
+    assert.deepEqual(
+      server.heard.slice(4),
+      ['tracks door:boot.0', 'mapping door:7'].concat([0, 1, 2, 3, 4, 5].map((n) => `door:boot.0/1/${n}`)),
+    );
+  });
+
   test('says why a broken frame ends the link, and skips kinds it does not know', () => {
     const uplink = new Uplink(new Server(), new Map([['door', new Outbox(roomy)]]));
     assert.match(uplink.frame(frameKinds.durable, [Buffer.of(1)]) ?? '', /^durable: /);
     assert.match(uplink.frame(frameKinds.pacing, []) ?? '', /^pacing: /);
+    assert.match(uplink.frame(frameKinds.resend, [Buffer.of(9)]) ?? '', /^resend: /);
+    assert.equal(resend(uplink, 'nobody'), undefined);
     assert.equal(uplink.frame(9_999, [Buffer.of(1)]), undefined);
     assert.equal(durable(uplink, 'boot.0', 5, 'nobody'), undefined);
   });

@@ -10,6 +10,7 @@ import { gridHref, type Route } from './location-state.ts';
 import { RecordingPicture } from './recording-picture.tsx';
 import { RecordingsPanel } from './recordings-panel.tsx';
 import { cameras } from './site-state.ts';
+import { momentText } from './time-text.ts';
 
 /** `route.camera` must be set. */
 export function CameraView({ route }: { route: Route }) {
@@ -80,7 +81,18 @@ function CameraFacts({ camera, manager }: { camera: CameraAnswer | undefined; ma
       <CameraState camera={camera} />
       {` · managed by ${manager ?? camera.manager}`}
       <span class="camera-size">{size}</span>
+      <SafeTime durableThrough={camera.durableThrough} />
     </p>
+  );
+}
+
+/** Until when everything is on a disk, whatever happens now. */
+function SafeTime({ durableThrough }: { durableThrough: string | null }) {
+  if (durableThrough === null) return null;
+  return (
+    <span class="camera-safe" title="Everything captured before is on a disk">
+      {` · safe to ${momentText(Date.parse(durableThrough))}`}
+    </span>
   );
 }
 

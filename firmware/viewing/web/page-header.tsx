@@ -1,5 +1,5 @@
 /** The top of the page: the site, the server that answers, the other servers and whether they are reachable. */
-import type { SiteAnswer } from '../api.ts';
+import type { CamerasAnswer, SiteAnswer } from '../api.ts';
 import { gridHref, route } from './location-state.ts';
 import { answeredAtMs, askAgain, cameras, failure, nowMs, site } from './site-state.ts';
 import { clockText, durationText } from './time-text.ts';
@@ -66,9 +66,19 @@ function stateText(server: ServerAnswer, state: string): string {
   return server.hops === 1 ? '1 hop' : `${server.hops} hops`;
 }
 
+/** Alarms that are named; the others are counted. */
+const alarmsShown = 3;
+
+function alarmText(alarms: CamerasAnswer['alarms']): string {
+  const named = alarms.slice(0, alarmsShown).map(({ server, text }) => `${server}: ${text}`);
+  const rest = alarms.length - named.length;
+  return `${named.join('; ')}${rest > 0 ? `; and ${rest} more` : ''}.`;
+}
+
 function Notices() {
   const lost = failure.value;
   const missing = cameras.value?.unreachable ?? [];
+  const alarms = cameras.value?.alarms ?? [];
   const others = site.value?.servers.filter((server) => server.state === 'reachable') ?? [];
   return (
     <div role="status" aria-live="polite">
@@ -94,6 +104,14 @@ function Notices() {
                 {`Watch on ${server.id}`}
               </a>
             ))}
+          </p>
+        </div>
+      )}
+      {lost === undefined && alarms.length > 0 && (
+        <div class="notice notice-bad">
+          <p>
+            <strong>Recording has stopped</strong>
+            {` — ${alarmText(alarms)}`}
           </p>
         </div>
       )}

@@ -241,7 +241,8 @@ test('a command from a server that is not the manager is not obeyed', () => {
   const rogue = addRogue(world, 'rogue', 'server');
   rogue.tell({ type: 'dial', dial: 1, address: world.unit('cam').address });
   world.run(50);
-  const empty = { request: 1, reply: false, zoom: undefined, framesPerSecond: undefined, refusal: '' };
+  const none = { zoom: undefined, framesPerSecond: undefined, stream: undefined };
+  const empty = { request: 1, reply: false, refusal: '', ...none };
   rogue.tell(rogue.send(1, 'cam-control', { ...empty, camera: 'cam', panMilli: 1, tiltMilli: undefined }));
   world.run(1_000);
   assert.deepEqual(obeyed, []);

@@ -1,0 +1,119 @@
+/**
+ * Makes the index of a server anew from its recordings: into `index.new`, which takes the place of `index` when it is
+ * complete; the old one is kept as `index.old-<time>`.
+ *
+ * Invariants: an interrupted rebuild leaves the old index in place; what no file can tell (gaps and their reasons,
+ * protected ranges, volumes, what the network remembers) is taken over from the old index as far as it can be read.
+ */
+import { access, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Failure, messageOf } from '../base/failure.ts';
+import { openLevelStore } from '../io/level-store.ts';
+import { readPages } from '../recording/index-pages.ts';
+import type { IndexChange, IndexStore } from '../recording/index-store.ts';
+
+/** Rows that files tell. */
+const derived = ['s/', 'f/', 't/', 'o/', 'g/', 'b/', 'c/', 'format'];
+const rowsPerBatch = 1_000;
+
+export interface IndexFolder {
+  readonly path: string;
+  /** whether there is one */
+  readonly exists: boolean;
+}
+
+export async function indexFolder(data: string): Promise<IndexFolder> {
+  const path = join(data, 'index');
+  const exists = await access(path).then(
+    () => true,
+    () => false,
+  );
+  return { path, exists };
+}
+
+/** Opens the index of a server that does not run. Rejects with a Failure that says what to do. */
+export async function openStoppedIndex(path: string): Promise<IndexStore> {
+  try {
+    return await openLevelStore(path);
+  } catch (thrown) {
+    if (!(thrown instanceof Failure)) throw thrown;
+    if (isLocked(thrown)) {
+      throw new Failure('USAGE', `the server is running: its index ${path} is in use`, {
+        advice:
+          'Stop it first (Ctrl-C, or systemctl stop starling); its cameras go to other servers meanwhile.',
+        cause: thrown,
+      });
+    }
+    throw new Failure(thrown.code, thrown.message, {
+      advice:
+        'Run starling check --rebuild: it makes a new index from the recordings, which are not affected.',
+      cause: thrown,
+    });
+  }
+}
+
+function isLocked(failure: Failure): boolean {
+  const opened = failure.cause as { code?: string; cause?: { code?: string } } | undefined;
+  return opened?.cause?.code === 'LEVEL_LOCKED';
+}
+
+/** The new index while `fill` works on it, then in place. Resolves with what is worth telling. */
+export async function rebuildIndex(
+  folder: IndexFolder,
+  nowMs: number,
+  fill: (index: IndexStore) => Promise<void>,
+): Promise<string[]> {
+  const fresh = `${folder.path}.new`;
+  const notes: string[] = [];
+  const old = folder.exists ? await openOld(folder.path, notes) : undefined;
+  try {
+    await rm(fresh, { recursive: true, force: true });
+    const index = await openLevelStore(fresh);
+    try {
+      if (old !== undefined) await takeOver(old, index, notes);
+      await fill(index);
+    } finally {
+      await index[Symbol.asyncDispose]();
+    }
+  } finally {
+    await old?.[Symbol.asyncDispose]();
+  }
+  if (folder.exists) {
+    const time = new Date(nowMs).toISOString().replaceAll(':', '-').slice(0, 19);
+    const kept = `${folder.path}.old-${time}Z`;
+    await rename(folder.path, kept);
+    notes.push(`the old index is kept as ${kept}; delete it when all is well`);
+  }
+  await rename(fresh, folder.path);
+  return notes;
+}
+
+/** A damaged one is no reason not to make a new one; one in use is. */
+async function openOld(path: string, notes: string[]): Promise<IndexStore | undefined> {
+  try {
+    return await openStoppedIndex(path);
+  } catch (thrown) {
+    if (!(thrown instanceof Failure) || thrown.code === 'USAGE') throw thrown;
+    notes.push(`${thrown.message}: explained gaps and protected ranges are lost with it`);
+    return undefined;
+  }
+}
+
+async function takeOver(old: IndexStore, fresh: IndexStore, notes: string[]): Promise<void> {
+  let changes: IndexChange[] = [];
+  let count = 0;
+  try {
+    for await (const { key, value } of readPages(old, '', '\uffff')) {
+      if (derived.some((prefix) => key.startsWith(prefix))) continue;
+      changes.push({ type: 'put', key, value });
+      count += 1;
+      if (changes.length < rowsPerBatch) continue;
+      await fresh.commit(changes);
+      changes = [];
+    }
+  } catch (thrown) {
+    notes.push(`the old index cannot be read to its end: ${messageOf(thrown)}`);
+  }
+  await fresh.commit(changes);
+  notes.push(`${count} rows that no file can tell were taken over from the old index`);
+}

@@ -1,0 +1,86 @@
+/**
+ * A lane for each volume: only so many calls are under way on a volume at a time, the rest wait for their turn.
+ *
+ * Why: every call occupies a thread of the process's pool until its disk answers. Without lanes a disk that hangs
+ * takes all of them, and with them the other volumes and the index. Reads have a lane of their own, so that viewers do
+ * not hold back recording. Order within a lane is the order of the calls.
+ */
+import { sep } from 'node:path';
+import type { Disk, RecordingFile } from './disk.ts';
+
+/** Calls under way at a time on one volume. */
+export interface LaneWidths {
+  readonly writes: number;
+  readonly reads: number;
+}
+
+/**
+ * What each of so many volumes gets of a pool of so many threads, so that the index keeps one: a quarter for reads.
+ * Node's usual 4 threads leave a volume 1 or 2, with which 150 cameras are synced slowly: set `UV_THREADPOOL_SIZE`.
+ */
+export function laneWidths(threads: number, volumes: number): LaneWidths {
+  const share = Math.max(1, Math.floor((threads - 1) / Math.max(1, volumes)));
+  const reads = Math.max(1, Math.floor(share / 4));
+  return { writes: Math.max(1, share - reads), reads };
+}
+
+class Lane {
+  private readonly width: number;
+  private readonly waiting: (() => void)[] = [];
+  private busy = 0;
+
+  constructor(width: number) {
+    this.width = width;
+  }
+
+  async run<T>(call: () => Promise<T>): Promise<T> {
+    if (this.busy >= this.width) await new Promise<void>((resolve) => this.waiting.push(resolve));
+    else this.busy += 1;
+    try {
+      return await call();
+    } finally {
+      const next = this.waiting.shift();
+      // The place passes on without becoming free.
+      if (next === undefined) this.busy -= 1;
+      else next();
+    }
+  }
+}
+
+/** `disk` with lanes for these folders; paths elsewhere have none. */
+export function withLanes(disk: Disk, folders: readonly string[], widths: LaneWidths): Disk {
+  const lanes = folders.map((folder) => ({
+    below: folder.endsWith(sep) ? folder : folder + sep,
+    folder,
+    writes: new Lane(widths.writes),
+    reads: new Lane(widths.reads),
+  }));
+  // The longest first: one volume's folder may lie inside another's.
+  lanes.sort((a, b) => b.folder.length - a.folder.length);
+  const laneOf = (path: string): (typeof lanes)[number] | undefined =>
+    lanes.find(({ folder, below }) => path === folder || path.startsWith(below));
+  const write = <T>(path: string, call: () => Promise<T>): Promise<T> =>
+    laneOf(path)?.writes.run(call) ?? call();
+  const read = <T>(path: string, call: () => Promise<T>): Promise<T> =>
+    laneOf(path)?.reads.run(call) ?? call();
+  const fileIn = (path: string, file: RecordingFile): RecordingFile => ({
+    append: (parts) => write(path, () => file.append(parts)),
+    sync: () => write(path, () => file.sync()),
+    close: () => write(path, () => file.close()),
+  });
+  return {
+    createDirectory: (path) => write(path, () => disk.createDirectory(path)),
+    createFile: async (path) => {
+      const file = await write(path, () => disk.createFile(path));
+      return file === undefined ? undefined : fileIn(path, file);
+    },
+    syncDirectory: (path) => write(path, () => disk.syncDirectory(path)),
+    truncate: (path, size) => write(path, () => disk.truncate(path, size)),
+    remove: (path) => write(path, () => disk.remove(path)),
+    removeDirectory: (path) => write(path, () => disk.removeDirectory(path)),
+    read: (path, offset, length) => read(path, () => disk.read(path, offset, length)),
+    size: (path) => read(path, () => disk.size(path)),
+    list: (path) => read(path, () => disk.list(path)),
+    usage: (path) => read(path, () => disk.usage(path)),
+  };
+}

@@ -1,0 +1,130 @@
+/**
+ * The recording alarm: recording has stopped, whatever the live picture shows.
+ *
+ * A camera that is attached and of which nothing new is safe on a disk for `stillMs` raises an alarm, which says whether
+ * the camera sends nothing or the server saves nothing; so does a volume that is missing, failed or full. Each alarm is
+ * told once when it is raised and once when it is over. Pure: what is seen goes in with the time, monotonic ms.
+ */
+
+/** How long nothing may become safe. */
+const stillMs = 10_000;
+/** Alarms that are told of; more than this is one disaster. */
+const alarmsMax = 1_000;
+
+/** Something is wrong with what is recorded. */
+export interface Alarm {
+  /** `camera` or `volume`, a slash, and which */
+  readonly id: string;
+  readonly kind: 'silent' | 'not-saved' | 'volume-missing' | 'volume-failed' | 'volume-full';
+  readonly text: string;
+  /** µs UTC */
+  readonly sinceUtcUs: number;
+}
+
+/** What is seen of a camera that is attached here. */
+export interface SeenCamera {
+  readonly camera: string;
+  /** payload bytes that came since it was attached */
+  readonly receivedBytes: number;
+  /** everything before is safe, µs UTC */
+  readonly durableThroughUs: number | undefined;
+}
+
+export interface SeenVolume {
+  readonly folder: string;
+  readonly state:
+    | { readonly is: 'ok' }
+    | { readonly is: 'missing' | 'failed' | 'full'; readonly reason: string };
+}
+
+/** What to tell. */
+export interface AlarmNews {
+  readonly raised: readonly Alarm[];
+  readonly cleared: readonly Alarm[];
+}
+
+interface Progress {
+  receivedBytes: number;
+  receivedAtMs: number;
+  durableThroughUs: number | undefined;
+  durableAtMs: number;
+}
+
+export class RecordingAlarm {
+  private readonly progress = new Map<string, Progress>();
+  private readonly alarms = new Map<string, Alarm>();
+
+  /** Alarms that are raised now, by id. */
+  active(): Alarm[] {
+    return [...this.alarms.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+  }
+
+  /** Looks at everything; to be called about every second. */
+  observe(
+    now: { readonly ms: number; readonly utcUs: number },
+    seen: { readonly cameras: readonly SeenCamera[]; readonly volumes: readonly SeenVolume[] },
+  ): AlarmNews {
+    const found = new Map<string, Omit<Alarm, 'sinceUtcUs'>>();
+    for (const camera of seen.cameras) add(found, this.ofCamera(now.ms, camera));
+    for (const volume of seen.volumes) add(found, ofVolume(volume));
+    const attached = new Set(seen.cameras.map(({ camera }) => camera));
+    for (const camera of this.progress.keys()) if (!attached.has(camera)) this.progress.delete(camera);
+    return this.compare(found, now.utcUs);
+  }
+
+  private ofCamera(nowMs: number, seen: SeenCamera): Omit<Alarm, 'sinceUtcUs'> | undefined {
+    const { camera, receivedBytes, durableThroughUs } = seen;
+    const known = this.progress.get(camera);
+    const progress = known ?? { receivedBytes, receivedAtMs: nowMs, durableThroughUs, durableAtMs: nowMs };
+    if (known === undefined) this.progress.set(camera, progress);
+    // Any change is progress: a camera that was attached anew counts from 0, and clocks may be set back.
+    if (receivedBytes !== progress.receivedBytes) {
+      progress.receivedBytes = receivedBytes;
+      progress.receivedAtMs = nowMs;
+    }
+    if (durableThroughUs !== progress.durableThroughUs) {
+      progress.durableThroughUs = durableThroughUs;
+      progress.durableAtMs = nowMs;
+    }
+    const id = `camera/${camera}`;
+    const seconds = stillMs / 1000;
+    if (nowMs - progress.receivedAtMs >= stillMs) {
+      return { id, kind: 'silent', text: `${camera} has sent nothing for ${seconds} s: it is not recorded` };
+    }
+    if (nowMs - progress.durableAtMs < stillMs) return undefined;
+    return {
+      id,
+      kind: 'not-saved',
+      text: `nothing of ${camera} was saved for ${seconds} s, though it sends`,
+    };
+  }
+
+  private compare(found: ReadonlyMap<string, Omit<Alarm, 'sinceUtcUs'>>, utcUs: number): AlarmNews {
+    const raised: Alarm[] = [];
+    const cleared: Alarm[] = [];
+    for (const [id, alarm] of this.alarms) {
+      if (found.get(id)?.kind === alarm.kind) continue;
+      this.alarms.delete(id);
+      cleared.push(alarm);
+    }
+    for (const [id, alarm] of found) {
+      if (this.alarms.has(id) || this.alarms.size >= alarmsMax) continue;
+      const since = { ...alarm, sinceUtcUs: utcUs };
+      this.alarms.set(id, since);
+      raised.push(since);
+    }
+    return { raised, cleared };
+  }
+}
+
+function ofVolume({ folder, state }: SeenVolume): Omit<Alarm, 'sinceUtcUs'> | undefined {
+  if (state.is === 'ok') return undefined;
+  return { id: `volume/${folder}`, kind: `volume-${state.is}`, text: state.reason };
+}
+
+function add(
+  found: Map<string, Omit<Alarm, 'sinceUtcUs'>>,
+  alarm: Omit<Alarm, 'sinceUtcUs'> | undefined,
+): void {
+  if (alarm !== undefined) found.set(alarm.id, alarm);
+}

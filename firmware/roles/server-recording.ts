@@ -1,0 +1,60 @@
+/** What a server opens to record: the index, the recorder with its volumes, and whoever looks after them. */
+import { join } from 'node:path';
+import type { Clock } from '../base/clock.ts';
+import type { ServerUnitConfig } from '../config/unit-config.ts';
+import { diskThreads, realDisk } from '../io/disk.ts';
+import { openLevelStore } from '../io/level-store.ts';
+import { systemRandom } from '../io/system-random.ts';
+import { openIndexMemory, type UnitMemory } from '../io/unit-memory.ts';
+import { openRecorder, type Recorder } from '../recording/recorder.ts';
+import { reserveBytesOf } from '../recording/retention-rules.ts';
+import type { Log } from '../runtime/log.ts';
+import type { ServiceStack } from '../runtime/service-stack.ts';
+import { clockTrust } from './clock-trust.ts';
+import type { IngestTable } from './ingest-table.ts';
+import { RecordingCare } from './recording-care.ts';
+
+/** Recordings, their index, and what the overlay remembers in it. */
+export async function openRecording(
+  { config, clock, log }: { config: ServerUnitConfig; clock: Clock; log: Log },
+  services: ServiceStack,
+  ingests: IngestTable,
+): Promise<{ recorder: Recorder; memory: UnitMemory; care: RecordingCare }> {
+  const { volumes, segmentSeconds, syncIntervalMs, retention } = config.server;
+  const index = await openLevelStore(join(config.data, 'index'));
+  // The recorder closes it, if there comes to be one.
+  services.use(index);
+  let care: RecordingCare | undefined = undefined;
+  const recorder = await openRecorder({
+    disk: realDisk,
+    threads: diskThreads(),
+    index,
+    volumes,
+    segmentSeconds,
+    syncIntervalMs,
+    clock,
+    owner: { site: config.site.name, server: config.unit },
+    newId: () => systemRandom.bytes(8).toString('hex'),
+    reserveBytes: (totalBytes) => reserveBytesOf(totalBytes, retention.reserveMb),
+    onUsable: (usable) => care?.usable(usable),
+    onFull: (volume) => care?.full(volume),
+  });
+  services.use(recorder);
+  for (const note of recorder.recovery.notes) log('warn', `start-up recovery: ${note}`);
+  if (recorder.recovery.recovered > 0) {
+    log('info', `start-up recovery: ${recorder.recovery.recovered} unsealed segments indexed`);
+  }
+  const memory = await openIndexMemory(index, { clock, log });
+  services.use(memory);
+  care = new RecordingCare({
+    server: config.unit,
+    recorder,
+    settings: retention,
+    clock,
+    clockTrusted: clockTrust(config.clock, clock),
+    log,
+    cameras: () => ingests.seen(),
+  });
+  services.use(care);
+  return { recorder, memory, care };
+}

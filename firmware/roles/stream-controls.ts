@@ -1,0 +1,75 @@
+/**
+ * What managers may change of a unit's cameras while they run: how they stream. There is nothing in this unit that
+ * moves.
+ *
+ * Invariants: a change is within bounds or refused as a whole; it is kept before it is done, and overrides `unit.yaml`
+ * until it is reset; every answer says all that is in force.
+ */
+import { Failure } from '../base/failure.ts';
+import {
+  changedStream,
+  type StreamChange,
+  type StreamSettings,
+  streamFault,
+  streamSettingNames,
+} from '../media/stream-settings.ts';
+import type { PacketBody } from '../overlay/packets.ts';
+
+/** One camera of the unit. */
+export interface StreamedCamera {
+  /** as `unit.yaml` says */
+  readonly configured: StreamSettings;
+  /** what overrides that */
+  overrides: StreamChange;
+  readonly capture: {
+    readonly stream: StreamSettings;
+    setStream(settings: StreamSettings): { restarted: boolean };
+  };
+}
+
+type Control = PacketBody<'cam-control'>;
+
+export class StreamControls {
+  private readonly cameras: ReadonlyMap<string, StreamedCamera>;
+  private readonly keep: (camera: string, overrides: StreamChange) => void;
+
+  /** `keep` makes overrides survive a restart, or throws a Failure. */
+  constructor(
+    cameras: ReadonlyMap<string, StreamedCamera>,
+    keep: (camera: string, overrides: StreamChange) => void,
+  ) {
+    this.cameras = cameras;
+    this.keep = keep;
+  }
+
+  /** Does what the manager wants; the reply to it. */
+  control(body: Control): Control {
+    const camera = this.cameras.get(body.camera);
+    const refused = (refusal: string): Control => ({ ...body, reply: true, refusal });
+    if (camera === undefined) return refused('this unit has no such camera');
+    const { panMilli, tiltMilli, zoom, framesPerSecond, stream } = body;
+    if (panMilli !== undefined || tiltMilli !== undefined || zoom !== undefined)
+      return refused('this unit has no pan-tilt mount');
+    const wanted = changeOf(stream ?? { frameRate: framesPerSecond });
+    const fault = streamFault(wanted);
+    if (fault !== undefined) return refused(fault);
+    const before = stream?.reset === true ? {} : camera.overrides;
+    const overrides = { ...before, ...wanted };
+    try {
+      if (stream?.reset === true || Object.keys(wanted).length > 0) this.keep(body.camera, overrides);
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      return refused('the unit cannot keep settings: its disk refuses');
+    }
+    camera.overrides = overrides;
+    const { restarted } = camera.capture.setStream(changedStream(camera.configured, overrides));
+    return { ...refused(''), stream: { ...camera.capture.stream, reset: false, restarted } };
+  }
+}
+
+/** The settings that are given. */
+function changeOf(stream: StreamChange): StreamChange {
+  return Object.fromEntries(
+    streamSettingNames.filter((name) => stream[name] !== undefined).map((name) => [name, stream[name]]),
+  );
+}

@@ -1,0 +1,86 @@
+/**
+ * Disks that are full: small ext4 file systems on loop devices under real servers. What retention deletes is told as a
+ * gap; nothing else may be missing, and files of other programs stay as they are.
+ */
+import assert from 'node:assert';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { LoopVolume, loopVolumesMissing } from '../support/loop-volume.ts';
+import { namespacesMissing } from '../support/namespaces.ts';
+import { until } from '../support/network.ts';
+import { RecordingField } from '../support/recording-field.ts';
+
+/** Samples of a camera. */
+const twoSegments = 500;
+const mebibyte = 1024 * 1024;
+/** About 300 kB/s for each camera. */
+const heavy = { sampleBytes: 20_000 };
+
+const missing = namespacesMissing('nsenter', 'losetup', 'mkfs.ext4') || loopVolumesMissing();
+if (missing === false) describe('servers on small disks that fill up', suite);
+else test('servers on small disks that fill up', { skip: missing }, () => undefined);
+
+function suite(): void {
+  test('a disk that is full of recordings loses the oldest, and recording goes on', async () => {
+    using disk = new LoopVolume(20);
+    using site = await RecordingField.open({
+      servers: 1,
+      cameras: 3,
+      load: heavy,
+      settings: { volumes: [disk.folder], retention: { reserveMb: 4 } },
+    });
+    await until('more was captured than fits', () => capturedBytes(site) > 32 * mebibyte, 90_000);
+    await site.untilDurable('a full disk');
+    const verdicts = await site.verifyAll();
+    const explained = verdicts.reduce((sum, one) => sum + one.explained, 0);
+    assert.notEqual(explained, 0, 'something was deleted');
+    for (const { captured, found, camera } of verdicts) {
+      assert(found > captured / 8, `${camera}: of ${captured} samples only ${found} are left`);
+    }
+  });
+
+  test('a disk that other programs fill is left alone, and the cameras go elsewhere', async () => {
+    using disk = new LoopVolume(64);
+    using site = await RecordingField.open({
+      servers: 2,
+      cameras: 3,
+      settingsOf: (number) => (number === 1 ? { volumes: [disk.folder], retention: { reserveMb: 4 } } : {}),
+    });
+    const written = new Map([['foreign-0', disk.addForeignFile('foreign-0', 30 * mebibyte)]]);
+    await site.untilDurable('a disk that is half full');
+    // What retention makes room for is taken, too, until nothing of ours is left to be deleted.
+    await until(
+      'the server says that its disk is full',
+      async () => {
+        const name = `foreign-${written.size}`;
+        if (disk.freeBytes > mebibyte) written.set(name, disk.addForeignFile(name));
+        return (await alarmsOf(site, 1)).includes('volume-full');
+      },
+      60_000,
+    );
+    await site.untilLater(twoSegments);
+    await site.untilDurable('on the other server');
+    const left = [...written.keys()].map((name) => [name, readFileSync(join(disk.folder, name)).length]);
+    assert.deepEqual(
+      new Map(left as [string, number][]),
+      written,
+      'files of other programs are as they were',
+    );
+    await site.verifyAll();
+  });
+}
+
+/** Kinds of the alarms that a server raises. */
+async function alarmsOf(site: RecordingField, server: number): Promise<string> {
+  return (await site.status(server)).alarms.map(({ kind }) => kind).join(', ');
+}
+
+/** Pictures only; one in five has four times the bytes. */
+function capturedBytes(site: RecordingField): number {
+  const pictures = site
+    .histories()
+    .flatMap(({ tracks }) => tracks.filter(({ trackId }) => trackId === 1))
+    .reduce((sum, { samples }) => sum + samples.length, 0);
+  return pictures * heavy.sampleBytes * 1.6;
+}

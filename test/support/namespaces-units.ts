@@ -56,7 +56,8 @@ export class FieldUnit {
     // The channel ends the unit when the test ends, however that ends.
     const child = this.machine.spawn(process.execPath, this.program, {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-      env: { ...process.env, STARLING_LOG: 'plain', ...this.env },
+      // As a service would be given them: a server syncs many files at a time.
+      env: { UV_THREADPOOL_SIZE: '16', ...process.env, STARLING_LOG: 'plain', ...this.env },
     });
     this.child = child;
     this.endedAt = undefined;

@@ -120,7 +120,9 @@ describe('a capture service', () => {
     bench.clock.advance(499);
     bench.frames(2, 3);
     bench.clock.advance(2);
-    bench.frames(3, 4);
+    bench.frames(3, 10);
+    assert.equal(offsets().length, 1, 'a GOP has one date');
+    bench.frames(10, 11);
     assert.equal(offsets().length, 2);
     const [before = 0, after = 0] = offsets();
     assert.equal(after - before, 60_000_000);

@@ -153,7 +153,9 @@ export class Neighborhood {
     const fresh = !context.isReachable(link.peer);
     const rival = known?.link === undefined ? undefined : context.links.get(known.link);
     if (rival !== undefined && rival !== link) {
-      const stays = ServerLinks.survivor(rival, link, context.now, context.profile.echoMs * 2);
+      const { echoMs, replyMs } = context.profile;
+      const times = { deafMs: echoMs * 2, crossMs: replyMs };
+      const stays = ServerLinks.survivor(rival, link, context.now, times);
       const loser = stays === link ? rival : link;
       this.parts.exchange.forget(loser.id);
       if (loser === link) {

@@ -11,6 +11,7 @@ export interface ServerLink {
   readonly peer: string;
   /** the unit that dialled */
   readonly dialler: string;
+  readonly openedAt: number;
   neighbor: boolean;
   heardAt: number;
   usedAt: number;
@@ -26,7 +27,7 @@ export class ServerLinks {
   private readonly links = new Map<LinkId, ServerLink>();
 
   open(now: number, id: LinkId, ends: { readonly peer: string; readonly dialler: string }): ServerLink {
-    const times = { heardAt: now, usedAt: now };
+    const times = { openedAt: now, heardAt: now, usedAt: now };
     const link: ServerLink = {
       id,
       ...ends,
@@ -65,12 +66,18 @@ export class ServerLinks {
   }
 
   /** Of two connections between the same two servers, the one that stays. Both ends come to the same answer. */
-  static survivor(a: ServerLink, b: ServerLink, now: number, deafMs: number): ServerLink {
+  static survivor(
+    a: ServerLink,
+    b: ServerLink,
+    now: number,
+    { deafMs, crossMs }: { deafMs: number; crossMs: number },
+  ): ServerLink {
     const newer = a.id > b.id ? a : b;
     const older = newer === a ? b : a;
-    // The older one belongs to an earlier life of the peer, or has gone silent.
+    // The older one belongs to an earlier life of the peer, or has gone silent, here or at the other end: dials that
+    // cross are not so far apart.
     if (newer.incarnation !== older.incarnation || now - older.heardAt > deafMs) return newer;
-    if (a.dialler === b.dialler) return newer;
+    if (a.dialler === b.dialler || newer.openedAt - older.openedAt > crossMs) return newer;
     return a.dialler < b.dialler ? a : b;
   }
 }

@@ -205,7 +205,7 @@ export class GapsAreShort implements Rule {
   private boundMs(): number {
     const { profile } = this.world;
     const slotMs = (1_000 * this.world.liveCameras.length) / admissionsPerSecond;
-    const joinsMs = 1.25 * joinBackoffMs.first * (1 + 2 + 4) + rings.length * profile.ringMs;
+    const joinsMs = 1.25 * joinBackoffMs.first * (1 + 2 + 4) + 3 * rings.length * profile.ringMs;
     return profile.leaseMs + slotMs + profile.lastManagerMs + joinsMs + profile.replyMs;
   }
 }

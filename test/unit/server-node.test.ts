@@ -124,6 +124,7 @@ describe('of two connections between the same two servers', () => {
     id: 1,
     peer: 'ss-2',
     dialler: 'ss-1',
+    openedAt: 0,
     neighbor: true,
     heardAt: 0,
     usedAt: 0,
@@ -133,8 +134,9 @@ describe('of two connections between the same two servers', () => {
     ...fields,
   });
   const stays = (a: ServerLink, b: ServerLink, now = 0): number => {
-    const survivor = ServerLinks.survivor(a, b, now, 1_000);
-    assert.equal(ServerLinks.survivor(b, a, now, 1_000), survivor, 'in whatever order');
+    const times = { deafMs: 1_000, crossMs: 500 };
+    const survivor = ServerLinks.survivor(a, b, now, times);
+    assert.equal(ServerLinks.survivor(b, a, now, times), survivor, 'in whatever order');
     return survivor.id;
   };
 
@@ -152,6 +154,12 @@ describe('of two connections between the same two servers', () => {
     assert.equal(stays(older, linkOf({ id: 2, dialler: 'ss-2', incarnation: 2 })), 2);
     assert.equal(stays(older, linkOf({ id: 2, dialler: 'ss-2', heardAt: 1_001 }), 1_001), 2);
     assert.equal(stays(older, linkOf({ id: 2, dialler: 'ss-2', heardAt: 1_000 }), 1_000), 1);
+    assert.equal(
+      stays(older, linkOf({ id: 2, dialler: 'ss-2', openedAt: 501 })),
+      2,
+      'the other end gave it up',
+    );
+    assert.equal(stays(older, linkOf({ id: 2, dialler: 'ss-2', openedAt: 500 })), 1);
   });
 
   test('the other is closed, and the neighbor stays one', () => {

@@ -1,10 +1,10 @@
 /**
  * Finds whole fragments behind damage: looks for what every fragment of ours begins with (`prft`, ISO/IEC 14496-12
- * §8.16.5) and tries to read one there. Bounded: `searchBytes` in memory, `candidatesMax` places tried, one stretch of
+ * §8.16.5) and tries to read one there, all of which got to the disk. Bounded: `searchBytes` in memory, `candidatesMax` places tried, one stretch of
  * `fragmentsMax` listings at a time.
  */
 import type { FragmentListing } from './fragment-listing.ts';
-import { fragmentsMax, type ParsedInit, type ReadAt, walkFragments } from './mp4-scanner.ts';
+import { fragmentsMax, isAllThere, type ParsedInit, type ReadAt, walkFragments } from './mp4-scanner.ts';
 
 const searchBytes = 1024 * 1024;
 const candidatesMax = 10_000;
@@ -24,8 +24,8 @@ export async function findFragments(
       if (candidates > candidatesMax) return undefined;
       const run: FragmentListing[] = [];
       for await (const { listing } of walkFragments(read, size, { initBytes: at + place - 4, tracks })) {
+        if (run.length >= fragmentsMax || !(await isAllThere(read, listing))) break;
         run.push(listing);
-        if (run.length >= fragmentsMax) break;
       }
       if (run.length > 0) return run;
     }

@@ -181,7 +181,7 @@ export async function scanSegment(
   while (validBytes < size && damage === undefined) {
     const scanned = await scanFragment(window, validBytes);
     if (!scanned.ok) damage = scanned.reason === 'truncated' ? 'torn fragment' : scanned.reason;
-    else if (payload && !(await isMarked(read, scanned.value.listing))) damage = 'torn payload';
+    else if (payload && !(await isAllThere(read, scanned.value.listing))) damage = 'torn payload';
     else if (fragments.length === fragmentsMax) damage = 'too many fragments';
     else if (scanned.value.runs.some(({ trackId }) => trackId > tracks.length)) damage = 'unknown track';
     else {
@@ -222,7 +222,7 @@ export async function* walkFragments(
 }
 
 /** Whether all of a fragment is there, as far as its mark tells. */
-async function isMarked(read: ReadAt, { offset, bytes }: FragmentListing): Promise<boolean> {
+export async function isAllThere(read: ReadAt, { offset, bytes }: FragmentListing): Promise<boolean> {
   const fragment = Buffer.from(await read(offset, bytes));
   const boxes = boxesIn(fragment, 0, fragment.length);
   const uuid = boxes.ok ? boxes.value.find(({ type }) => type === 'uuid') : undefined;

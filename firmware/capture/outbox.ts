@@ -76,6 +76,8 @@ export class Outbox implements Backlog, BacklogIntake {
   private readonly options: OutboxOptions;
   private readonly groups: Group[] = [];
   private readonly durable = new Map<string, Durable>();
+  /** latest sequence of each track */
+  private readonly newest = new Map<string, number>();
   private next = 0;
   private total = 0;
   private samples = 0;
@@ -110,6 +112,7 @@ export class Outbox implements Backlog, BacklogIntake {
     group.bytes += sample.bytes;
     this.total += sample.bytes;
     this.samples += 1;
+    this.newest.set(trackKey(capture.captureId, trackId), sample.sequence);
     while (this.isOver()) this.dropOldest();
   }
 
@@ -221,7 +224,9 @@ export class Outbox implements Backlog, BacklogIntake {
   acknowledge(durable: readonly Durable[]): void {
     for (const one of durable) {
       const key = trackKey(one.captureId, one.trackId);
-      if (one.through > (this.durable.get(key)?.through ?? -1)) this.durable.set(key, one);
+      // Nobody has what was not captured yet.
+      const through = Math.min(one.through, this.newest.get(key) ?? -1);
+      if (through > (this.durable.get(key)?.through ?? -1)) this.durable.set(key, { ...one, through });
     }
     // Links keep order: a server that has what came after a loss has been told of it, or got what was lost.
     while (this.losses[0] !== undefined && this.hasDurableFrom(this.losses[0].end)) this.losses.shift();
@@ -245,14 +250,16 @@ export class Outbox implements Backlog, BacklogIntake {
 
   /** Acknowledgements of captures that have left the ring are of no use. */
   private forgetOldCaptures(): void {
-    if (this.durable.size <= 8) return;
+    if (Math.max(this.durable.size, this.newest.size) <= 8) return;
     const present = new Set<string>();
     for (const group of this.groups) {
       for (const item of group.items) {
         if (item.type === 'sample') present.add(trackKey(item.capture.captureId, item.trackId));
       }
     }
-    for (const key of this.durable.keys()) if (!present.has(key)) this.durable.delete(key);
+    for (const known of [this.durable, this.newest]) {
+      for (const key of known.keys()) if (!present.has(key)) known.delete(key);
+    }
   }
 
   /** Where a new manager begins: the oldest gap, or the start of the oldest GOP that is not durable as a whole. */

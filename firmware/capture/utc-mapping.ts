@@ -133,7 +133,8 @@ export class UtcKeeper {
     const believed = this.believed(witnesses);
     const followed = believed.findLast(({ server }) => server !== undefined) ?? believed[0];
     if (followed === undefined) this.age(elapsedMs);
-    else this.follow(followed, elapsedMs, nowMs);
+    else
+      this.follow(followed, { own: believed.find(({ server }) => server === undefined), elapsedMs, nowMs });
     this.tell();
   }
 
@@ -166,14 +167,21 @@ export class UtcKeeper {
     return best;
   }
 
-  private follow(witness: Witness, elapsedMs: number, nowMs: number): void {
+  private follow(
+    witness: Witness,
+    { own, elapsedMs, nowMs }: { own: Witness | undefined; elapsedMs: number; nowMs: number },
+  ): void {
     const errorUs = witness.offsetUs - this.offsetUs;
     if (!this.known || Math.abs(errorUs) > stepUs) {
       this.offsetUs = witness.offsetUs;
       this.steps += 1;
     } else {
       const slewUs = (elapsedMs * slewPpm) / 1000;
-      this.offsetUs += Math.max(-slewUs, Math.min(slewUs, errorUs));
+      const offsetUs = this.offsetUs + Math.max(-slewUs, Math.min(slewUs, errorUs));
+      // A manager that creeps away does not draw a unit along that knows the time.
+      const [least, most] =
+        own === undefined ? [offsetUs, offsetUs] : [own.offsetUs - stepUs, own.offsetUs + stepUs];
+      this.offsetUs = Math.min(Math.max(offsetUs, least), most);
     }
     const driftUs = ((nowMs - witness.heardMs) * driftPpm) / 1000;
     const leftUs = Math.abs(witness.offsetUs - this.offsetUs);

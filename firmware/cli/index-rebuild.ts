@@ -1,14 +1,14 @@
 /**
- * Makes the index of a server anew from its recordings: into `index.new`, which takes the place of `index` when it is
- * complete; the old one is kept as `index.old-<time>`.
+ * Makes the index of a server anew from its recordings: into `index.rebuilding`; when it is whole it is renamed to
+ * `index.rebuilt` and takes the place of `index`. The old one is kept as `index.old-<time>`.
  *
- * Invariants: an interrupted rebuild leaves the old index in place; what no file can tell (gaps and their reasons,
+ * Invariants: an interrupted rebuild leaves the old index in place, or the new one to be found; what no file can tell (gaps and their reasons,
  * protected ranges, volumes, what the network remembers) is taken over from the old index as far as it can be read.
  */
 import { access, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { Failure, messageOf } from '../base/failure.ts';
-import { openLevelStore } from '../io/level-store.ts';
+import { openLevelStore, rebuiltPath, syncPath } from '../io/level-store.ts';
 import { readPages } from '../recording/index-pages.ts';
 import type { IndexChange, IndexStore } from '../recording/index-store.ts';
 
@@ -63,11 +63,12 @@ export async function rebuildIndex(
   nowMs: number,
   fill: (index: IndexStore) => Promise<void>,
 ): Promise<string[]> {
-  const fresh = `${folder.path}.new`;
+  const fresh = `${folder.path}.rebuilding`;
+  const rebuilt = rebuiltPath(folder.path);
   const notes: string[] = [];
   const old = folder.exists ? await openOld(folder.path, notes) : undefined;
   try {
-    await rm(fresh, { recursive: true, force: true });
+    for (const path of [fresh, rebuilt]) await rm(path, { recursive: true, force: true });
     const index = await openLevelStore(fresh);
     try {
       if (old !== undefined) await takeOver(old, index, notes);
@@ -78,13 +79,17 @@ export async function rebuildIndex(
   } finally {
     await old?.[Symbol.asyncDispose]();
   }
+  // From here on it is whole: whoever opens the index and finds none in its place takes this one.
+  await rename(fresh, rebuilt);
+  await syncPath(dirname(rebuilt));
   if (folder.exists) {
     const time = new Date(nowMs).toISOString().replaceAll(':', '-').slice(0, 19);
     const kept = `${folder.path}.old-${time}Z`;
     await rename(folder.path, kept);
     notes.push(`the old index is kept as ${kept}; delete it when all is well`);
   }
-  await rename(fresh, folder.path);
+  await rename(rebuilt, folder.path);
+  await syncPath(dirname(folder.path));
   return notes;
 }
 

@@ -50,9 +50,19 @@ export async function openLevelStore(path: string): Promise<IndexStore> {
   };
 }
 
+/** Where a rebuilt store is kept, whole, until it takes the place of the old one. */
+export function rebuiltPath(path: string): string {
+  return `${path}.rebuilt`;
+}
+
 /** Makes a store where there is nothing, or an empty folder. What is there otherwise is LevelDB's to judge. */
 async function createStore(path: string): Promise<void> {
   if ((await entriesOf(path)).length > 0) return;
+  // A rebuilt one that a power cut kept from getting here.
+  if ((await entriesOf(rebuiltPath(path))).length > 0) {
+    await rename(rebuiltPath(path), path);
+    return syncPath(dirname(path));
+  }
   const next = `${path}.new`;
   // An attempt that a power cut ended.
   await rm(next, { recursive: true, force: true });
@@ -76,7 +86,7 @@ async function entriesOf(folder: string): Promise<string[]> {
 }
 
 /** Puts a file, or the entries of a folder, on the medium. */
-async function syncPath(path: string): Promise<void> {
+export async function syncPath(path: string): Promise<void> {
   await using handle = await open(path, 'r');
   await handle.sync();
 }

@@ -230,6 +230,8 @@ export class ServedCameras {
     }
     camera.heardAt = this.context.now;
     if (packet.name === 'cam-connection') return this.accepted(camera, packet);
+    // A unit answers for its own cameras only.
+    if (packet.name === 'cam-control' && !camera.cameras.includes(packet.body.camera)) return;
     if (packet.name !== 'cam-echo') return this.hooks.other(camera, packet);
     if (packet.body.reply) camera.delayMs = this.context.now - camera.echoedAt;
     else this.context.send(link, 'cam-echo', { ...packet.body, reply: true });

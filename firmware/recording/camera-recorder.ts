@@ -176,6 +176,9 @@ export class CameraRecorder {
     this.queuedBytes += bytes;
     void this.chain(() => this.write(pending)).finally(() => {
       this.queuedBytes -= bytes;
+    });
+    // Not earlier, though it may have been given up: a disk that hangs may still read it.
+    void this.work.then(() => {
       for (const { samples } of assembled.batches) for (const { hold } of samples) hold?.release();
     });
   }
@@ -238,6 +241,7 @@ export class CameraRecorder {
       originUs: this.writer.start.originUs,
     });
     await this.writer.append(muxed, this.listTracks(assembled), mapping);
+    if (this.failed) return;
     this.account(muxed, assembled, captureId, mapping);
     // The first after a (re)connection at once: the camera's outbox is at its fullest.
     if (this.durable === undefined && this.written !== undefined) {

@@ -58,6 +58,8 @@ async function deleteRound(
   try {
     await volumes.verify(volume);
     await removeFiles(options.disk, volume, refs);
+    // It may have gone meanwhile, and then nothing was removed.
+    await volumes.verify(volume);
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
     volumes.failed(volume, error);

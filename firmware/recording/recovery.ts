@@ -86,7 +86,8 @@ export async function recoverThese(
     onProgress({ done, total: segments.length });
     const volume = ground.volumes.byNumber(segment.volume);
     if (volume === undefined) {
-      notes.push(`${segment.camera}/${segment.name}: its volume is not configured any more, left as it is`);
+      notes.push(`${segment.camera}/${segment.name}: its volume is not there, left as it is`);
+      waiting.push(segment);
       continue;
     }
     if (!ground.volumes.works(volume)) {
@@ -95,6 +96,7 @@ export async function recoverThese(
       continue;
     }
     const outcome = await recoverSegment(ground, volume, segment).catch(leave);
+    if (outcome.kind === 'left' && !ground.volumes.works(volume)) waiting.push(segment);
     report.cutBytes += outcome.cutBytes;
     if (outcome.kind === 'recovered') report.recovered += 1;
     if (outcome.kind === 'removed') report.removed += 1;
@@ -127,6 +129,8 @@ async function recoverSegment(
   const size = await disk.size(path);
   if (size === undefined) {
     await removeFile(disk, path);
+    // In an empty mount point nothing is there either.
+    await ground.volumes.verify(volume);
     await ledger.forget(volume.number, camera, name);
     return { kind: 'missing', cutBytes: 0 };
   }

@@ -32,6 +32,8 @@ const roomRoundsMax = 4;
 /** The clock was set when it moved by more against the one that cannot be set. */
 const clockStepMs = 3_600_000;
 const clockDoubtMs = 86_400_000;
+/** A board may wake with any date; whoever sets it right does so within minutes, and that is a step. */
+const startDoubtMs = 3_600_000;
 
 export interface RetentionOptions {
   readonly disk: Pick<Disk, 'remove' | 'syncDirectory' | 'removeDirectory' | 'usage'>;
@@ -263,9 +265,8 @@ export class Retention {
     const { clock, clockTrusted } = this.options;
     const nowMs = clock.monotonicMs();
     const offsetMs = clock.utcMs() - nowMs;
-    if (this.clockOffsetMs !== undefined && Math.abs(offsetMs - this.clockOffsetMs) > clockStepMs) {
-      this.doubtUntilMs = nowMs + clockDoubtMs;
-    }
+    if (this.clockOffsetMs === undefined) this.doubtUntilMs = nowMs + startDoubtMs;
+    else if (Math.abs(offsetMs - this.clockOffsetMs) > clockStepMs) this.doubtUntilMs = nowMs + clockDoubtMs;
     this.clockOffsetMs = offsetMs;
     return clockTrusted() && nowMs >= this.doubtUntilMs ? clock.utcMs() * 1000 : undefined;
   }

@@ -279,7 +279,8 @@ export class Volumes {
   private out(entry: Entry, is: 'missing' | 'failed' | 'full', reason: string): void {
     const { state } = entry;
     const nowMs = this.options.clock.monotonicMs();
-    if (is === 'failed') {
+    // What all its cameras say at once is one failure.
+    if (is === 'failed' && (state.is !== 'failed' || nowMs >= entry.failedAtMs + entry.retryMs)) {
       const again = nowMs < entry.failedAtMs + retryMsMax;
       entry.retryMs = again ? Math.min(entry.retryMs * 2, retryMsMax) : retryMsMin;
       entry.failedAtMs = nowMs;

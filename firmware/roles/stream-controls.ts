@@ -5,6 +5,7 @@
  * Invariants: a change is within bounds or refused as a whole; it is kept before it is done, and overrides `unit.yaml`
  * until it is reset; every answer says all that is in force.
  */
+import { isDeepStrictEqual } from 'node:util';
 import { Failure } from '../base/failure.ts';
 import {
   changedStream,
@@ -56,7 +57,7 @@ export class StreamControls {
     const before = stream?.reset === true ? {} : camera.overrides;
     const overrides = { ...before, ...wanted };
     try {
-      if (stream?.reset === true || Object.keys(wanted).length > 0) this.keep(body.camera, overrides);
+      if (!isDeepStrictEqual(overrides, camera.overrides)) this.keep(body.camera, overrides);
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
       return refused('the unit cannot keep settings: its disk refuses');

@@ -173,7 +173,7 @@ async function runPeer(
     const after = costOfTree(pids);
     const bytes = (await count()).bytes - bytesBefore;
     const recorded = bytesBelow(folder) - diskBefore;
-    if (recorded < recordedShareMin * bytes) {
+    if (bytes === 0 || recorded < recordedShareMin * bytes) {
       console.log(`${name}: ${recorded} of ${bytes} bytes recorded`);
       return undefined;
     }

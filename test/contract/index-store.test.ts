@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Failure } from '../../firmware/base/failure.ts';
-import { openLevelStore } from '../../firmware/io/level-store.ts';
+import { openLevelStore, rebuiltPath } from '../../firmware/io/level-store.ts';
 import { indexStoreContract } from '../support/index-store-contract.ts';
 
 const temporary = (): Promise<string> => mkdtemp(join(tmpdir(), 'starling-index-'));
@@ -54,6 +54,19 @@ test('a new store appears whole at its place, whatever an interrupted attempt ha
   const again = await openLevelStore(path);
   assert.deepEqual(await again.get('a'), Buffer.from('1'));
   await again[Symbol.asyncDispose]();
+  await rm(folder, { recursive: true });
+});
+
+test('a rebuilt store that a power cut kept from its place is taken, not an empty one', async () => {
+  const folder = await temporary();
+  const path = join(folder, 'index');
+  const rebuilt = await openLevelStore(rebuiltPath(path));
+  await rebuilt.commit([{ type: 'put', key: 'a', value: Buffer.from('1') }]);
+  await rebuilt[Symbol.asyncDispose]();
+  const store = await openLevelStore(path);
+  assert.deepEqual(await store.get('a'), Buffer.from('1'));
+  await store[Symbol.asyncDispose]();
+  assert.deepEqual(await readdir(folder), ['index']);
   await rm(folder, { recursive: true });
 });
 

@@ -56,6 +56,9 @@ export class RetentionRig implements AsyncDisposable {
       rig.sizes.set(number, size);
       await mkdir(join(index.folder, `v${number}`));
     }
+    // Ages are not believed at first.
+    await rig.retention.keepLimits();
+    rig.clock.advance(3_600_000);
     return rig;
   }
 

@@ -51,6 +51,16 @@ describe('an outbox', () => {
     assert.equal(acknowledge(99, 99), 6, 'the newest GOP is always kept');
   });
 
+  test('believes nobody who has what was not captured yet', () => {
+    const source = new Source(new Outbox(roomy));
+    source.gop(2);
+    source.outbox.acknowledge([{ captureId: 'boot.0', trackId: 1, through: 4_000_000_000 }]);
+    for (let gop = 0; gop < 5; gop++) source.gop(2);
+    source.outbox.acknowledge([{ captureId: 'boot.0', trackId: 1, through: 2 }]);
+    assert.equal(source.outbox.resumeAt(), 2, 'the first that is not durable');
+    assert.deepEqual(sequencesOf(readAll(source.outbox, 0)), [2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
+  });
+
   test('does not take an acknowledgement of one capture for another', () => {
     const source = new Source(new Outbox(roomy));
     source.gop(2);

@@ -134,7 +134,7 @@ describe('after a crash', () => {
     assert.equal(recovered, 1);
     assert.equal((await segmentsOf(next, 'gate')).length, 1);
     assert.match(notes.join('\n'), /not a segment/);
-    assert.match(notes.join('\n'), /not configured any more/);
+    assert.match(notes.join('\n'), /its volume is not there/);
     assert.match(notes.join('\n'), /EISDIR.*left as it is/);
   });
 

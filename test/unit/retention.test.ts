@@ -238,6 +238,20 @@ describe('retention', () => {
     assert.deepEqual(await rig.left('door'), [2, 3, 4, 5, 6, 7]);
   });
 
+  test('believes no age in its first hour: a board may wake with any date', async () => {
+    await using rig = await RetentionRig.open({ days: 1 });
+    await rig.record('door', 0);
+    rig.clock.advance(10 * 365 * dayMs);
+    await rig.restart({ days: 1 });
+    for (let minutes = 0; minutes < 60; minutes++) {
+      await rig.retention.keepLimits();
+      rig.clock.advance(60_000);
+    }
+    assert.equal((await rig.left('door')).length, 1);
+    await rig.retention.keepLimits();
+    assert.equal((await rig.left('door')).length, 0);
+  });
+
   test('never removes what is not a recording, nor a folder that holds something else', async () => {
     await using rig = await RetentionRig.open({ days: 1 });
     const { name } = await rig.record('door', 0);
@@ -250,6 +264,7 @@ describe('retention', () => {
       { type: 'put', key: keys.garbage(0, 'door', '../precious'), value: encode(extentRow, bad) },
     ]);
     await rig.restart({ days: 1 });
+    await rig.retention.keepLimits();
     rig.clock.advance(5 * dayMs);
     await rig.retention.keepLimits();
     assert.deepEqual(await rig.files(), [

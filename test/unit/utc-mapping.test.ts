@@ -96,6 +96,12 @@ describe('a camera unit whose clock is set', () => {
     }
   });
 
+  test('is not drawn along by one manager that creeps away', () => {
+    const bench = new Bench();
+    for (let second = 0; second < 60_000; second += 10) bench.hear('ss-1', second * 0.4, 10_000, 1);
+    near(bench.errorMs(), 0, 5_003);
+  });
+
   test('is overruled by two managers that agree, unless the settings say that it is right', () => {
     for (const trusted of ['auto', 'yes'] as const) {
       const bench = new Bench({ wrongMs: hourMs, trusted });

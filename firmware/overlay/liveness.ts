@@ -47,6 +47,8 @@ export interface LivenessParts {
 export class Liveness {
   private readonly context: ServerContext;
   private readonly parts: LivenessParts;
+  /** suspects that were dialled lately, and when */
+  private readonly triedAt = new Map<string, number>();
   private readonly suspicions = new Map<string, Suspicion>();
   private readonly indirect: Requests<'alive' | 'silent'>;
   private readonly direct: Requests<true>;
@@ -155,16 +157,21 @@ export class Liveness {
     context.timers.set(`bury:${server}`, buryAt, () => this.timeout(server));
     for (const { id } of asked) suspicion.asked.set(id, 'waiting');
     for (const { id, address } of asked) this.askThird(server, id, address);
-    this.tryDirectly(neighbor);
+    // At once, but not again and again where the other end closes every new link.
+    const againAt = (this.triedAt.get(server) ?? Number.NEGATIVE_INFINITY) + context.profile.echoMs / 2;
+    if (againAt <= context.now) return this.tryDirectly(neighbor);
+    context.timers.set(`direct:${server}`, againAt, () => this.tryDirectly(neighbor));
   }
 
   /** Perhaps only the link is dead, or the server has just restarted. */
   private tryDirectly(neighbor: Neighbor): void {
     const { server, address } = neighbor;
     if (this.context.neighbors.get(server) !== neighbor || neighbor.suspectedAt === undefined) return;
+    const { now, profile, timers } = this.context;
+    for (const [one, at] of this.triedAt) if (now - at > profile.echoMs) this.triedAt.delete(one);
+    this.triedAt.set(server, now);
     const wish = { use: (link: LinkId) => this.echoDirectly(server, link), failed: () => undefined };
     this.parts.contacts.reach(server, address, wish, { fresh: true });
-    const { timers, now, profile } = this.context;
     timers.set(`direct:${server}`, now + profile.echoMs, () => this.tryDirectly(neighbor));
   }
 

@@ -196,6 +196,10 @@ export class GapsAreShort implements Rule {
   private hasRoom(): boolean {
     const { liveServers, liveCameras } = this.world;
     if (liveServers.some(({ life }) => life?.isPaused === true)) return false;
+    // A last server or two take their anycast address down again and again, to look for others: a camera that knows no
+    // other address may then ask in vain for a while.
+    const isAnycastOnly = this.world.anycast.endpoints.every(({ kind }) => kind === 'anycast');
+    if (isAnycastOnly && liveServers.length < 3) return false;
     const rooms = liveServers.map((server) => server.camerasMax);
     const spare = rooms.reduce((sum, room) => sum + room, 0);
     return spare >= 2 * liveCameras.length && rooms.every((room) => room >= liveCameras.length);

@@ -128,7 +128,8 @@ function camerasManaged(world: SimWorld, graph: Graph): string | undefined {
       .serverNode(manager)
       .inspect()
       .units.find((one) => one.unit === camera.id);
-    const epoch = world.cameraNode(camera.id).epoch();
+    // Not the camera’s own counter: one that accepted an offer in vain stays with the lower epoch.
+    const epoch = camera.management?.epoch;
     if (unit?.online !== true || unit.epoch !== epoch) {
       return `${camera.id} is managed by ${manager} with epoch ${epoch}, which says ${JSON.stringify(unit)}`;
     }
@@ -227,7 +228,7 @@ function cameraLists(world: SimWorld): string | undefined {
         const said = view?.online === true && world.unit(view.manager).isAlive ? view.manager : undefined;
         if (said !== manager)
           return `${id} shows ${camera} with ${said ?? 'nobody'}, it is with ${manager ?? 'nobody'}`;
-        const epoch = world.cameraNode(unit.id).epoch();
+        const epoch = unit.management?.epoch;
         if (manager !== undefined && view?.epoch !== epoch)
           return `${id} shows ${camera} at epoch ${view?.epoch}, it is ${epoch}`;
       }

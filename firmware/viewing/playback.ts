@@ -50,6 +50,11 @@ export async function openPlayback(
   const list = await listAllRecordings(camera, range, sources);
   const partial = knownMissing(range, list, sources.nowUs);
   const lost: TimeRange[] = [];
+  // A list that could not be had to its end: what comes behind it may be there, and is not in the file.
+  if (list.truncated) {
+    const fromUs = list.segments.at(-1)?.fromUs ?? range.fromUs;
+    lost.push({ fromUs, toUs: Math.max(fromUs, Math.min(range.toUs, sources.nowUs)) });
+  }
   const written: TimeRange[] = [];
   const remuxer = new Remuxer(range.toUs);
   const note = ({ bytes, holds }: RemuxedChunk): Buffer => {

@@ -15,7 +15,7 @@ import { checkArchive } from '../recording/check.ts';
 import { type CheckReport, type ProblemKind, remedies, unrepaired } from '../recording/check-findings.ts';
 import type { IndexStore } from '../recording/index-store.ts';
 import { processTerminal, type Terminal } from './exit-codes.ts';
-import { indexFolder, openStoppedIndex, rebuildIndex } from './index-rebuild.ts';
+import { indexFolder, openStoppedIndex, type Rebuilt, rebuildIndex } from './index-rebuild.ts';
 import { formatBytes, formatSpan, formatTable, printable } from './text-table.ts';
 
 /** Problems and notes that are printed for a person; all are in the JSON, up to its own bound. */
@@ -61,16 +61,26 @@ async function check(path: string, flags: CheckFlags, terminal: Terminal): Promi
     });
   }
   let report: CheckReport | undefined;
-  let notes: string[] = [];
+  let rebuilt: Rebuilt = { notes: [], unread: [] };
   const run = async (index: IndexStore): Promise<void> => {
     report = await runCheck(config, index, flags, terminal);
   };
-  if (flags.rebuild) notes = await rebuildIndex(folder, terminal.nowMs(), run);
+  if (flags.rebuild) rebuilt = await rebuildIndex(folder, terminal.nowMs(), run);
   else {
     await using index = await openStoppedIndex(folder.path);
     await run(index);
   }
-  if (report !== undefined) tell({ ...report, notes: [...notes, ...report.notes] }, flags, terminal);
+  if (report !== undefined) tell(withRebuilt(report, rebuilt, folder.path), flags, terminal);
+}
+
+/** What the old index could not give is a problem that is left. */
+function withRebuilt(report: CheckReport, { notes, unread }: Rebuilt, path: string): CheckReport {
+  const all = { ...report, notes: [...notes, ...report.notes] };
+  if (unread.length === 0) return all;
+  const kind = 'index-unread' as const;
+  const problems = unread.map((what) => ({ kind, place: path, what, repaired: false }));
+  const counts = { ...report.counts, [kind]: { found: unread.length, repaired: 0 } };
+  return { ...all, problems: [...problems, ...report.problems], counts };
 }
 
 async function runCheck(

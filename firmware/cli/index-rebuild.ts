@@ -57,21 +57,29 @@ function isLocked(failure: Failure): boolean {
   return opened?.cause?.code === 'LEVEL_LOCKED';
 }
 
-/** The new index while `fill` works on it, then in place. Resolves with what is worth telling. */
+/** What a rebuild has to tell. */
+export interface Rebuilt {
+  readonly notes: readonly string[];
+  /** why some of what no file can tell is lost */
+  readonly unread: readonly string[];
+}
+
+/** The new index while `fill` works on it, then in place. */
 export async function rebuildIndex(
   folder: IndexFolder,
   nowMs: number,
   fill: (index: IndexStore) => Promise<void>,
-): Promise<string[]> {
+): Promise<Rebuilt> {
   const fresh = `${folder.path}.rebuilding`;
   const rebuilt = rebuiltPath(folder.path);
   const notes: string[] = [];
-  const old = folder.exists ? await openOld(folder.path, notes) : undefined;
+  const unread: string[] = [];
+  const old = folder.exists ? await openOld(folder.path, unread) : undefined;
   try {
     for (const path of [fresh, rebuilt]) await rm(path, { recursive: true, force: true });
     const index = await openLevelStore(fresh);
     try {
-      if (old !== undefined) await takeOver(old, index, notes);
+      if (old !== undefined) await takeOver(old, index, { notes, unread });
       await fill(index);
     } finally {
       await index[Symbol.asyncDispose]();
@@ -90,21 +98,25 @@ export async function rebuildIndex(
   }
   await rename(rebuilt, folder.path);
   await syncPath(dirname(folder.path));
-  return notes;
+  return { notes, unread };
 }
 
 /** A damaged one is no reason not to make a new one; one in use is. */
-async function openOld(path: string, notes: string[]): Promise<IndexStore | undefined> {
+async function openOld(path: string, unread: string[]): Promise<IndexStore | undefined> {
   try {
     return await openStoppedIndex(path);
   } catch (thrown) {
     if (!(thrown instanceof Failure) || thrown.code === 'USAGE') throw thrown;
-    notes.push(`${thrown.message}: explained gaps and protected ranges are lost with it`);
+    unread.push(thrown.message);
     return undefined;
   }
 }
 
-async function takeOver(old: IndexStore, fresh: IndexStore, notes: string[]): Promise<void> {
+async function takeOver(
+  old: IndexStore,
+  fresh: IndexStore,
+  { notes, unread }: { notes: string[]; unread: string[] },
+): Promise<void> {
   let changes: IndexChange[] = [];
   let count = 0;
   try {
@@ -117,7 +129,7 @@ async function takeOver(old: IndexStore, fresh: IndexStore, notes: string[]): Pr
       changes = [];
     }
   } catch (thrown) {
-    notes.push(`the old index cannot be read to its end: ${messageOf(thrown)}`);
+    unread.push(`the old index cannot be read to its end: ${messageOf(thrown)}`);
   }
   await fresh.commit(changes);
   notes.push(`${count} rows that no file can tell were taken over from the old index`);

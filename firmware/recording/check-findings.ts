@@ -7,6 +7,7 @@
 export type ProblemKind =
   | 'volume-unusable'
   | 'older-layout'
+  | 'index-unread'
   | 'unsealed'
   | 'garbage'
   | 'row-damaged'
@@ -25,6 +26,8 @@ export type ProblemKind =
 export const remedies: Readonly<Record<ProblemKind, string>> = {
   'volume-unusable': 'mount the disk, or take the volume out of unit.yaml; then check again',
   'older-layout': 'the next start of the server, or --repair, adds what is missing',
+  'index-unread':
+    'explained gaps and protected ranges are lost: protect again what must be kept, before the server starts',
   unsealed: 'the next start of the server, or --repair, indexes what is whole of it',
   garbage: 'the next start of the server, or --repair, finishes the deletion',
   'row-damaged': '--repair reads the file again',

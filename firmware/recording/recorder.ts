@@ -10,6 +10,7 @@ import type { Gap } from '../media/sample.ts';
 import type { Archive } from './archive.ts';
 import { CameraRecorder, type DurablePoint, type RecordingGround } from './camera-recorder.ts';
 import type { Disk } from './disk.ts';
+import { withDeadline } from './disk-deadline.ts';
 import { laneWidths, withLanes } from './disk-lanes.ts';
 import { IndexArchive, type OpenSegment } from './index-archive.ts';
 import { prepareFormat } from './index-format.ts';
@@ -63,7 +64,7 @@ export interface Recorder extends AsyncDisposable {
   readonly recovery: RecoveryReport;
   readonly ledger: Ledger;
   readonly volumes: Volumes;
-  /** the disk with a lane for each volume; whoever else works on the volumes goes through it */
+  /** the disk with lanes and a deadline; whoever else works on the volumes goes through it */
   readonly disk: Disk;
   /** Whether any volume can be recorded to. */
   usable(): boolean;
@@ -86,7 +87,8 @@ export interface Recorder extends AsyncDisposable {
 export async function openRecorder(options: RecorderOptions): Promise<Recorder> {
   const { index, clock } = options;
   const widths = laneWidths(options.threads, options.volumes.length);
-  const disk = withLanes(options.disk, options.volumes, widths);
+  const lanes = withLanes(options.disk, options.volumes, widths);
+  const disk = withDeadline(lanes, clock, volumeAnswerMs);
   await prepareFormat(index);
   const ledger = await Ledger.open(index);
   const volumes = await Volumes.open({
@@ -109,7 +111,14 @@ export async function openRecorder(options: RecorderOptions): Promise<Recorder> 
   const rounds = new SyncRounds(clock, options.syncIntervalMs, active);
   const stopChecks = every(clock, checkMs, check);
   const segmentUs = options.segmentSeconds * 1_000_000;
-  const ground: RecordingGround = { disk, ledger, volumes, clock, segmentUs, syncedFolders: new Set() };
+  const ground: RecordingGround = {
+    disk: lanes,
+    ledger,
+    volumes,
+    clock,
+    segmentUs,
+    syncedFolders: new Set(),
+  };
 
   const openSegments = function* (camera?: string): Iterable<OpenSegment> {
     for (const recorder of active) {

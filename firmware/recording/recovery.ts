@@ -96,7 +96,11 @@ export async function recoverThese(
       continue;
     }
     const outcome = await recoverSegment(ground, volume, segment).catch(leave);
-    if (outcome.kind === 'left' && !ground.volumes.works(volume)) waiting.push(segment);
+    if (outcome.kind === 'left') {
+      // Is it the file, or the volume, on which all others wait, too?
+      await ground.volumes.verify(volume).catch(() => undefined);
+      if (!ground.volumes.works(volume)) waiting.push(segment);
+    }
     report.cutBytes += outcome.cutBytes;
     if (outcome.kind === 'recovered') report.recovered += 1;
     if (outcome.kind === 'removed') report.removed += 1;

@@ -10,15 +10,15 @@ import type { FieldUnit } from './namespaces-units.ts';
 
 const source = join(import.meta.dirname, 'shifted-clock.c');
 
-/** Clocks of one site's units; the library and the files are put into `folder`. */
+/** Clocks of one site's units; the object and the files are put into `folder`. */
 export class ShiftedClocks {
   private readonly folder: string;
-  private readonly library: string;
+  private readonly object: string;
 
   constructor(folder: string) {
     this.folder = folder;
-    this.library = join(folder, 'shifted-clock.so');
-    execFileSync('gcc', ['-O1', '-shared', '-fPIC', '-Wall', '-Werror', '-o', this.library, source], {
+    this.object = join(folder, 'shifted-clock.so');
+    execFileSync('gcc', ['-O1', '-shared', '-fPIC', '-Wall', '-Werror', '-o', this.object, source], {
       timeout: 30_000,
     });
   }
@@ -26,7 +26,7 @@ export class ShiftedClocks {
   /** From its next start on a unit goes by a clock of its own; this much off the machine's, ms. */
   give(unit: FieldUnit, offsetMs = 0): void {
     this.set(unit, offsetMs);
-    unit.env = { LD_PRELOAD: this.library, SHIFTED_CLOCK: this.file(unit) };
+    unit.env = { LD_PRELOAD: this.object, SHIFTED_CLOCK: this.file(unit) };
   }
 
   /** Steps it, also while the unit runs. */

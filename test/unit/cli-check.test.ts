@@ -107,9 +107,14 @@ test('a damaged index says what to do, and is rebuilt from the recordings alone'
   const damaged = await check();
   assert.equal(damaged.code, 1);
   assert.match(damaged.err, /check --rebuild/);
-  const result = await check('--rebuild');
-  assert.equal(result.code, 0, result.err);
-  assert.match(result.out, /explained gaps and protected ranges are lost/);
+  const result = await check('--rebuild', '--json');
+  assert.equal(result.code, 7, 'what no file can tell is lost, and a script must hear of it');
+  const report = JSON.parse(result.out) as CheckReport;
+  assert.deepEqual(report.counts, {
+    'not-indexed': { found: 4, repaired: 4 },
+    'index-unread': { found: 1, repaired: 0 },
+  });
+  assert.match(report.problems[0]?.what ?? '', /index/);
   assert.equal((await check()).code, 0);
 });
 

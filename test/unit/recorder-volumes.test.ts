@@ -158,6 +158,30 @@ describe('a recorder with two volumes', () => {
     assert.equal((segment?.toUs ?? 0) - (segment?.fromUs ?? 0), 2_000_000);
   });
 
+  test('a volume that hangs during the start holds it up for a while only, and is recovered later', async () => {
+    const bench = await SimulatedRecorder.open();
+    for (const camera of ['door', 'gate', 'yard', 'shed']) bench.record(camera).gops(3);
+    await bench.pass(1);
+    assert.deepEqual(bench.folders('door'), ['/one']);
+    bench.machine.stop();
+    await turn();
+    bench.machine.revive();
+    const release = bench.machine.stall('/one/door');
+    const starting = bench.start();
+    // A call that does not answer, and a look at the volume behind it.
+    await bench.pass(21);
+    await starting;
+    assert.match(bench.recorder.recovery.notes.join(), /the disk does not answer/);
+    assert.deepEqual(bench.states(), ['failed', 'ok']);
+    assert.equal((await bench.recorder.archive.segments('gate', always)).length, 1);
+    release();
+    await bench.pass(61);
+    assert.deepEqual(bench.states(), ['ok', 'ok']);
+    for (const camera of ['door', 'yard']) {
+      assert.equal((await bench.recorder.archive.segments(camera, always)).length, 1, camera);
+    }
+  });
+
   test('what is whole behind damage is copied to a segment of its own, and the hole explained', async () => {
     const bench = await SimulatedRecorder.open();
     const door = bench.record('door');

@@ -10,6 +10,7 @@ import { benchFailover } from './bench/failover.ts';
 import { benchFirstPicture } from './bench/first-picture.ts';
 import { benchOverlay } from './bench/overlay.ts';
 import { benchRecording } from './bench/recording.ts';
+import { benchViewing } from './bench/viewing.ts';
 
 /** One line of a benchmark's table. */
 export interface Figure {
@@ -18,6 +19,8 @@ export interface Figure {
   readonly unit: string;
   /** the same of the peer that ran beside it */
   readonly peer?: { readonly name: string; readonly value: number };
+  /** why the figure means nothing, if it does not */
+  readonly notValid?: string;
 }
 
 const benches: Readonly<Record<string, (small: boolean) => Promise<Figure[]>>> = {
@@ -27,17 +30,19 @@ const benches: Readonly<Record<string, (small: boolean) => Promise<Figure[]>>> =
   'first-picture': benchFirstPicture,
   overlay: benchOverlay,
   recording: benchRecording,
+  viewing: benchViewing,
 };
 
 function print(figures: readonly Figure[]): void {
-  const rows = figures.map(({ figure, value, unit, peer }) => {
+  const rows = figures.map(({ figure, value, unit, peer, notValid }) => {
     const against =
       peer === undefined
         ? ''
         : peer.value === 0
           ? `${peer.name}: 0`
           : `${(value / peer.value).toFixed(2)} × ${peer.name} (${peer.value.toFixed(2)})`;
-    return [figure, `${value.toFixed(value < 10 ? 2 : 0)} ${unit}`, against];
+    const doubt = notValid === undefined ? '' : ` NOT VALID: ${notValid}`;
+    return [figure, `${value.toFixed(value < 10 ? 2 : 0)} ${unit}`, `${against}${doubt}`];
   });
   const widths = [0, 1].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   for (const [figure = '', value = '', against = ''] of rows) {
@@ -64,3 +69,5 @@ const figures = await bench(small);
 print(figures);
 if (values.json !== undefined)
   writeFileSync(values.json, `${JSON.stringify({ bench: name, small, figures }, null, 2)}\n`);
+// In the small form nothing but that it runs is shown.
+if (!small && figures.some(({ notValid }) => notValid !== undefined)) process.exitCode = 1;

@@ -8,7 +8,7 @@ import path from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
-import { build, type Plugin } from 'esbuild';
+import { build, type Metafile, type Plugin } from 'esbuild';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const program = 'firmware/main.ts';
@@ -60,28 +60,45 @@ async function buildAll(): Promise<void> {
       __filename: 'starlingFilename',
       __dirname: 'starlingDirname',
     },
-    plugins: [textModules({ 'virtual:page.js': page.script, 'virtual:page.css': page.style })],
+    plugins: [
+      textModules({
+        'virtual:page.js': page.script,
+        'virtual:page-parts.json': JSON.stringify(page.parts),
+        'virtual:page.css': page.style,
+      }),
+    ],
     logLevel: 'warning',
   });
   chmodSync(output, 0o755);
   checkNativeAddons(Object.values(built.metafile.outputs).flatMap((file) => file.imports));
 
   const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
-  const scriptGzip = kilobytes(gzipSync(page.script).length);
+  const scripts: Record<string, string> = { 'page.js': page.script, ...page.parts };
+  const gzip = (names: readonly string[]): string =>
+    kilobytes(names.reduce((sum, name) => sum + gzipSync(scripts[name] ?? '').length, 0));
   console.log(`starling ${version}: built in ${seconds} s`);
   console.log(`  ${output}  ${kilobytes(statSync(output).size)}`);
-  console.log(`  page script  ${kilobytes(page.script.length)} (${scriptGzip} gzip)`);
+  console.log(`  page script  ${gzip(page.first)} gzip at first, ${gzip(Object.keys(scripts))} in all`);
   console.log(`  page style   ${kilobytes(page.style.length)}`);
 }
 
-async function bundlePage(): Promise<{ script: string; style: string }> {
+/** The page's files. What the script imports and what it fetches later are parts of their own, by file name. */
+async function bundlePage(): Promise<{
+  script: string;
+  parts: Record<string, string>;
+  style: string;
+  /** file names of what the first view needs */
+  first: string[];
+}> {
   const result = await build({
     entryPoints: { page: pageScript, style: pageStyle },
     outdir: 'dist',
     write: false,
     bundle: true,
     minify: true,
-    format: 'iife',
+    format: 'esm',
+    splitting: true,
+    metafile: true,
     target: 'es2020',
     jsx: 'automatic',
     jsxImportSource: 'preact',
@@ -92,12 +109,29 @@ async function bundlePage(): Promise<{ script: string; style: string }> {
     const file = result.outputFiles.find((candidate) => path.basename(candidate.path) === name);
     return file?.text ?? fail(`the page gave no ${name}`);
   };
-  // CSS imported from the script would come out as a second file that nobody serves.
-  if (result.outputFiles.length !== 2) {
-    const names = result.outputFiles.map((file) => path.basename(file.path)).join(', ');
-    fail(`the page must be one script and one style sheet, but gave ${names}; import CSS from ${pageStyle}`);
+  const parts: Record<string, string> = {};
+  for (const { path: file, text } of result.outputFiles) {
+    const name = path.basename(file);
+    if (name.endsWith('.js') && name !== 'page.js') parts[name] = text;
+    // CSS imported from the script would come out as a second file that nobody serves.
+    else if (name !== 'page.js' && name !== 'style.css')
+      fail(`nobody serves ${name}; import CSS from ${pageStyle}`);
   }
-  return { script: textOf('page.js'), style: textOf('style.css') };
+  return { script: textOf('page.js'), parts, style: textOf('style.css'), first: firstFiles(result.metafile) };
+}
+
+/** Names of the script's files without those that are fetched later. */
+function firstFiles(metafile: Metafile): string[] {
+  const names: string[] = [];
+  const add = (name: string): void => {
+    if (names.includes(name)) return;
+    names.push(name);
+    for (const { path: next, kind } of metafile.outputs[name]?.imports ?? []) {
+      if (kind === 'import-statement') add(next);
+    }
+  };
+  add('dist/page.js');
+  return names.map((name) => path.basename(name));
 }
 
 /** Makes each named module importable: its default export is the text. */

@@ -124,6 +124,21 @@ export const u64: Codec<number> = {
   },
 };
 
+/** A number with three decimals between `min` and `max`: degrees, factors. Others are rounded. */
+export function thousandths(min: number, max: number): Codec<number> {
+  return {
+    write(writer, value) {
+      assert(value >= min && value <= max, `thousandths(${min}, ${max}) got ${value}`);
+      i64.write(writer, Math.round(value * 1000));
+    },
+    read(reader) {
+      const value = i64.read(reader) / 1000;
+      if (value < min || value > max) reader.refuse(`number outside ${min}..${max}`);
+      return reader.reason === undefined ? value : 0;
+    },
+  };
+}
+
 export const flag: Codec<boolean> = {
   write: (writer, value) => u8.write(writer, value ? 1 : 0),
   read(reader) {
@@ -222,6 +237,21 @@ export function shortAscii(max: number): Codec<string> {
       if (length > max) reader.refuse(`field longer than ${max} bytes`);
       const at = reader.take(length);
       return at === undefined ? '' : reader.bytes.toString('latin1', at, at + length);
+    },
+  };
+}
+
+/** Values that `isRight`; others are refused for `reason`. */
+export function refined<T>(item: Codec<T>, isRight: (value: T) => boolean, reason: string): Codec<T> {
+  return {
+    write(writer, value) {
+      assert(isRight(value), reason);
+      item.write(writer, value);
+    },
+    read(reader) {
+      const value = item.read(reader);
+      if (reader.reason === undefined && !isRight(value)) reader.refuse(reason);
+      return value;
     },
   };
 }

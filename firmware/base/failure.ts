@@ -22,7 +22,8 @@ export type FailureCode =
   | 'ACCESS_DENIED'
   | 'SERVER_FAILED'
   | 'DISK_FULL'
-  | 'PROBLEMS_FOUND';
+  | 'PROBLEMS_FOUND'
+  | 'BUSY';
 
 /** An environment failure: `message` says what happened, `advice` what to do about it. */
 export class Failure extends Error {

@@ -3,8 +3,7 @@
  * case letter or digit, then up to 31 of those and hyphens.
  */
 import { type Codec, shortAscii, text } from './codec.ts';
-
-const idPattern = /^[a-z0-9][a-z0-9-]{0,31}$/;
+import { idPattern } from './id-pattern.ts';
 
 /** Longest id, in bytes. */
 export const idBytesMax = 32;

@@ -3,6 +3,7 @@
  * GStreamer element may hang or crash; it may be killed at any time. Implemented by io/capture-child.ts.
  */
 import type { StreamSettings } from '../media/stream-settings.ts';
+import type { Position } from '../ptz/position.ts';
 import type { PipelinePlan } from './pipeline-plan.ts';
 
 export interface CaptureHandlers {
@@ -22,6 +23,8 @@ export interface CaptureProcess {
   readonly pid: number | undefined;
   /** Goes over to these settings, which the plan's pipeline can do without being restarted; see `isLive`. */
   adjust(settings: StreamSettings): void;
+  /** The camera looks there now: a picture that is drawn, or cut out of a larger one, follows. */
+  aim(position: Position): void;
   /** Ends it without mercy; `exited` follows. */
   kill(): void;
 }

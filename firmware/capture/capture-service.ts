@@ -11,12 +11,12 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../base/clock.ts';
 import { Failure } from '../base/failure.ts';
 import { formatSourceSpec } from '../config/source-spec.ts';
-import type { CameraConfig } from '../config/unit-config.ts';
 import type { StreamSettings } from '../media/stream-settings.ts';
+import type { Position } from '../ptz/position.ts';
 import type { BacklogIntake } from './backlog.ts';
 import type { CaptureProcess, StartCapture } from './capture-process.ts';
 import { CaptureStream, type StreamedSample } from './capture-stream.ts';
-import { isLive, type PipelinePlan, planPipeline } from './pipeline-plan.ts';
+import { type Aim, type CapturedCamera, isLive, type PipelinePlan, planPipeline } from './pipeline-plan.ts';
 import { SampleDates } from './sample-dates.ts';
 import type { UtcKeeper } from './utc-mapping.ts';
 
@@ -27,7 +27,7 @@ const retryMs = { first: 200, max: 30_000 } as const;
 export type CaptureState = { is: 'flowing' } | { is: 'ended' } | { is: 'failed'; failure: Failure };
 
 export interface CaptureServiceOptions {
-  readonly camera: CameraConfig;
+  readonly camera: CapturedCamera;
   readonly hue: number;
   /** of this start of the unit */
   readonly bootId: string;
@@ -38,6 +38,8 @@ export interface CaptureServiceOptions {
   readonly offSinceUs?: number | undefined;
   readonly clock: Clock;
   readonly start: StartCapture;
+  /** where the camera looks at first, if it can be turned */
+  readonly aim?: Aim | undefined;
   /** a sample is in the outbox */
   readonly onSample: () => void;
   /** told at each change: of the state, of the trouble, and of the time until the next try */
@@ -58,6 +60,8 @@ export class CaptureService implements AsyncDisposable {
   /** PTS of the first picture of this run of the unit */
   private firstPtsUs: number | undefined;
   private settings: StreamSettings;
+  /** undefined for a camera that cannot be turned */
+  private aimed: Aim | undefined;
   private plan: PipelinePlan | undefined;
   /** the process is ended for other settings, not for any trouble */
   private replanning = false;
@@ -78,6 +82,7 @@ export class CaptureService implements AsyncDisposable {
     this.offSinceUs = options.offSinceUs;
     this.dates = new SampleDates(options.utc, options.outbox);
     this.settings = options.camera;
+    this.aimed = options.aim;
   }
 
   /** The settings in force. */
@@ -102,6 +107,12 @@ export class CaptureService implements AsyncDisposable {
       this.process.kill();
     }
     return { restarted: true };
+  }
+
+  /** The camera looks there now. */
+  aim(position: Position): void {
+    if (this.aimed !== undefined) this.aimed = { ...this.aimed, position };
+    this.process?.aim(position);
   }
 
   /** The unit may have learnt what time it is: what was captured before gets its date. */
@@ -133,7 +144,7 @@ export class CaptureService implements AsyncDisposable {
 
   private startProcess(): void {
     const { camera, hue, bootId, clock } = this.options;
-    const plan = planPipeline({ ...camera, ...this.stream }, hue);
+    const plan = planPipeline({ ...camera, ...this.stream }, hue, this.aimed);
     this.plan = plan;
     this.replanning = false;
     const stream = new CaptureStream(plan, camera.id, `${bootId}.${this.captures++}`);

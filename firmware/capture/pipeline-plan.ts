@@ -9,7 +9,8 @@
  */
 import type { CameraConfig } from '../config/unit-config.ts';
 import type { StreamSettings } from '../media/stream-settings.ts';
-import { nearestTestSize } from './test-picture.ts';
+import type { Position } from '../ptz/position.ts';
+import { nearestTestSize, type TestPictureOptions } from './test-picture.ts';
 
 /** Bounds of what a running pipeline can be changed to. */
 export interface EncoderPlan {
@@ -18,6 +19,18 @@ export interface EncoderPlan {
   /** frames from one keyframe to the next at the latest; they can be asked for earlier */
   readonly keyframeFrames: number;
 }
+
+/** What a camera is, as far as capturing goes. */
+export type CapturedCamera = Omit<CameraConfig, 'mount'>;
+
+/** Where a camera looks that can be turned, and how much it sees without zoom, in degrees from left to right. */
+export interface Aim {
+  readonly position: Position;
+  readonly fieldOfView: number;
+}
+
+/** The test picture, and where its camera looks at first if it can be turned. */
+type PlannedPicture = TestPictureOptions & Partial<Aim>;
 
 /** What the capture process is told to run. */
 export interface PipelinePlan {
@@ -33,7 +46,7 @@ export interface PipelinePlan {
   /** what the encoder was made for */
   readonly encoder: EncoderPlan;
   /** the process draws the pictures itself and pushes them into `appsrc name=source` */
-  readonly testPicture?: { width: number; height: number; frameRate: number; label: string; hue: number };
+  readonly testPicture?: PlannedPicture;
 }
 
 const audioRate = 48_000;
@@ -63,7 +76,7 @@ export function encoderKbps(plan: EncoderPlan, { bitrateKbps, frameRate }: Strea
   return Math.round((bitrateKbps * plan.frameRate) / frameRate);
 }
 
-function encoder(camera: CameraConfig): string {
+function encoder(camera: CapturedCamera): string {
   return (
     `x264enc name=encoder tune=zerolatency speed-preset=ultrafast threads=1 bitrate=${camera.bitrateKbps} ` +
     `key-int-max=${encoderPlan(camera).keyframeFrames} option-string=scenecut=0 ! h264parse ! ` +
@@ -72,7 +85,7 @@ function encoder(camera: CameraConfig): string {
   );
 }
 
-function pictures({ width, height, frameRate }: CameraConfig): string {
+function pictures({ width, height, frameRate }: CapturedCamera): string {
   return `video/x-raw,format=I420,width=${width},height=${height},framerate=${frameRate}/1`;
 }
 
@@ -80,12 +93,15 @@ const soundEncoder =
   'avenc_aac bitrate=64000 ! aacparse ! audio/mpeg,mpegversion=4,stream-format=raw ! gdppay ! ' +
   'appsink name=audio sync=false async=false max-buffers=200';
 
-/** Makes the plan for one camera of a unit. `hue` in degrees tells the test pictures of several cameras apart. */
-export function planPipeline(camera: CameraConfig, hue: number): PipelinePlan {
+/**
+ * Makes the plan for one camera of a unit. `hue` in degrees tells the test pictures of several cameras apart; `aim`
+ * is for a camera that can be turned.
+ */
+export function planPipeline(camera: CapturedCamera, hue: number, aim?: Aim): PipelinePlan {
   const { source } = camera;
   switch (source.kind) {
     case 'test':
-      return planTest(camera, hue);
+      return planTest(camera, hue, aim);
     case 'file':
       return planFile(camera, source.path);
     case 'v4l2':
@@ -93,7 +109,7 @@ export function planPipeline(camera: CameraConfig, hue: number): PipelinePlan {
   }
 }
 
-function planTest(configured: CameraConfig, hue: number): PipelinePlan {
+function planTest(configured: CapturedCamera, hue: number, aim: Aim | undefined): PipelinePlan {
   const { width, height } = nearestTestSize(configured.width, configured.height);
   const camera = { ...configured, width, height };
   const { frameRate, id, audio } = camera;
@@ -112,7 +128,7 @@ function planTest(configured: CameraConfig, hue: number): PipelinePlan {
     live: true,
     encoder: encoderPlan(camera),
     audioPrimingUs: aacPrimingUs,
-    testPicture: { width, height, frameRate, label: id.toUpperCase(), hue },
+    testPicture: { width, height, frameRate, label: id.toUpperCase(), hue, ...aim },
   };
 }
 
@@ -122,12 +138,12 @@ const convert = 'videoconvert ! videoscale ! videorate';
  * Drops pictures at run time (`max-rate`), behind a caps setter that keeps this from the encoder: it would begin anew
  * with another format.
  */
-function pace({ frameRate }: CameraConfig): string {
+function pace({ frameRate }: CapturedCamera): string {
   const caps = `video/x-raw,framerate=${frameRate}/1`;
   return `videorate name=pace drop-only=true ! capssetter join=true replace=false caps=${caps}`;
 }
 
-function planFile(camera: CameraConfig, path: string): PipelinePlan {
+function planFile(camera: CapturedCamera, path: string): PipelinePlan {
   const video = `decode. ! queue ! ${convert} ! ${pictures(camera)} ! identity sync=true ! ${pace(camera)} ! ${encoder(camera)}`;
   const sound =
     `decode. ! ${soundQueue} ! audioconvert ! audioresample ! audio/x-raw,rate=${audioRate},channels=2 ! ` +
@@ -143,7 +159,7 @@ function planFile(camera: CameraConfig, path: string): PipelinePlan {
 }
 
 /** Video4Linux: raw or JPEG cameras. Their sound is a device of its own, not captured here. */
-function planV4l2(camera: CameraConfig, device: string): PipelinePlan {
+function planV4l2(camera: CapturedCamera, device: string): PipelinePlan {
   return {
     launch: `v4l2src name=source ! decodebin ! ${convert} ! ${pictures(camera)} ! ${pace(camera)} ! ${pictureQueue} ! ${encoder(camera)}`,
     properties: [{ element: 'source', property: 'device', value: device }],

@@ -6,6 +6,7 @@
  * changed is drawn, in luma. Pictures are I420 as GStreamer lays it out (rows padded to 4 bytes), sides even.
  */
 import assert from 'node:assert';
+import type { Position } from '../ptz/position.ts';
 import {
   type Area,
   cellHeight,
@@ -25,7 +26,9 @@ import {
   testPictureHeightMin,
   testPictureWidthMin,
 } from './test-bar.ts';
-import { createFlock, drawLandscape, layoutOf, type PictureLayout } from './test-scene.ts';
+import { createFlock } from './test-flock.ts';
+import { drawLandscape, landscapePainter, layoutOf, type PictureLayout } from './test-scene.ts';
+import { createWorld, type ShowWorld, straightAhead, type View, viewAt } from './test-world.ts';
 
 const black = 16;
 const white = 235;
@@ -39,6 +42,8 @@ export interface TestPictureOptions {
   readonly frameRate: number;
   readonly label: string;
   readonly hue: number;
+  /** what a picture shows from left to right without zoom, degrees; for cameras that turn */
+  readonly fieldOfView?: number;
 }
 
 /** Draws frames of `bytes` bytes. */
@@ -46,9 +51,10 @@ export interface TestPicture {
   readonly bytes: number;
   /**
    * Draws one frame. The first time a buffer is given it is drawn whole, afterwards only the changes, so leave its
-   * content alone in between. The bar holds the frame number modulo 2^24.
+   * content alone in between. The bar holds the frame number modulo 2^24. A camera that turns says where it looks, and
+   * then shows what is there.
    */
-  draw(target: Buffer, frameNumber: number, utcMs: number): void;
+  draw(target: Buffer, frameNumber: number, utcMs: number, position?: Position): void;
 }
 
 /** The nearest size that can be drawn: sides even and not too small. */
@@ -59,44 +65,84 @@ export function nearestTestSize(width: number, height: number): { width: number;
   };
 }
 
-/** Prepares everything that does not move; sides as from `nearestTestSize`. */
-export function createTestPicture(options: TestPictureOptions): TestPicture {
-  const { width, height, frameRate, hue } = options;
+/** Prepares everything that does not move, from where the camera looks at first; sides as from `nearestTestSize`. */
+export function createTestPicture(options: TestPictureOptions, first?: Position): TestPicture {
+  const { width, height, frameRate } = options;
   const nearest = nearestTestSize(width, height);
   assert(nearest.width === width && nearest.height === height, `no test picture of ${width} × ${height}`);
   const layout = layoutOf(width, height);
   const { stride } = layout;
-  const background = drawLandscape(layout, hue);
-  const flash = flashArea(width);
   const lines = textLines(options);
-  drawStills(background, layout, lines.label, options.label);
+  const scenery = createScenery(options, layout, lines);
+  scenery(first);
+  const flash = flashArea(width);
   const flock = createFlock(layout, lines.label.y);
-  /** what was drawn into a buffer before */
-  const drawn = new WeakMap<Buffer, { birds: Area[]; clock: string; frame: string }>();
+  /** what was drawn into a buffer before, over which background */
+  const drawn = new WeakMap<Buffer, { birds: Area[]; clock: string; frame: string; turned: number }>();
 
   return {
     bytes: layout.bytes,
-    draw(target, frameNumber, utcMs) {
+    draw(target, frameNumber, utcMs, position) {
       assert(target.length >= layout.bytes, `buffer of ${target.length} bytes for ${layout.bytes}`);
+      const { background, view, turned } = scenery(position);
       const plane = { bytes: target, stride };
       const seconds = frameNumber / frameRate;
-      const birds = flock.areas(seconds);
+      const birds = flock.areas(seconds, view);
       const clock = utcText(utcMs);
       const frame = `FRAME ${String(frameNumber % 10_000_000).padStart(7, '0')}`;
-      const before = drawn.get(target);
+      const last = drawn.get(target);
+      const before = last?.turned === turned ? last : undefined;
       if (before === undefined) background.copy(target);
       else for (const area of before.birds) restore(plane, background, area);
-      flock.draw(plane, seconds);
+      flock.draw(plane, seconds, view);
       drawBar(plane, width, frameNumber, utcMs);
       fillArea(plane, flash, isFlash(frameNumber, frameRate) ? white : black);
       redrawText(plane, background, lines.clock, { from: before?.clock ?? '', to: clock });
       redrawText(plane, background, lines.frame, { from: before?.frame ?? '', to: frame });
-      drawn.set(target, { birds, clock, frame });
+      drawn.set(target, { birds, clock, frame, turned });
     },
   };
 }
 
-/** The patch: a square in the top right corner, level with the bar. */
+/** Everything that only moves with the camera, and how often that has moved. */
+interface Scenery {
+  readonly background: Buffer;
+  readonly view: View;
+  readonly turned: number;
+}
+
+/** Draws it once, and again whenever the camera looks elsewhere. */
+function createScenery(
+  { hue, label, fieldOfView = 60 }: TestPictureOptions,
+  layout: PictureLayout,
+  lines: Lines,
+): (position?: Position) => Scenery {
+  let scenery: Scenery | undefined;
+  let text = '';
+  let show: ShowWorld | undefined;
+  return (position) => {
+    const wanted = position === undefined ? '' : positionText(position);
+    if (scenery !== undefined && wanted === text) return scenery;
+    text = wanted;
+    show ??= position === undefined ? undefined : createWorld(layout, landscapePainter(layout, hue));
+    const view = position === undefined ? straightAhead : viewAt(position, layout, fieldOfView);
+    const blank = (): Buffer =>
+      show === undefined ? drawLandscape(layout, hue) : Buffer.alloc(layout.bytes);
+    const background = scenery?.background ?? blank();
+    show?.(background, view);
+    drawStills(background, layout, lines.label, label);
+    drawText({ bytes: background, stride: layout.stride }, lines.view, text);
+    scenery = { background, view, turned: (scenery?.turned ?? 0) + 1 };
+    return scenery;
+  };
+}
+
+/** Such as `PAN +12.34 TILT -4.00 ZOOM 1.50`: as fine as the picture can show. */
+function positionText({ pan, tilt, zoom }: Position): string {
+  const signed = (degrees: number): string => `${degrees < 0 ? '-' : '+'}${Math.abs(degrees).toFixed(2)}`;
+  return `PAN ${signed(pan)} TILT ${signed(tilt)} ZOOM ${zoom.toFixed(2)}`;
+}
+
 /** Where the patch that flashes each second is, in a picture of this width, px. */
 export function flashArea(width: number): Area {
   const side = cellSide(width);
@@ -108,12 +154,10 @@ function isFlash(frameNumber: number, frameRate: number): boolean {
   return (frameNumber * 1000) % (frameRate * 1000) < flashMs * frameRate;
 }
 
-/** Label and clock at the bottom left, frame number at the bottom right. */
-function textLines({
-  width,
-  height,
-  label,
-}: TestPictureOptions): Record<'label' | 'clock' | 'frame', TextStyle> {
+type Lines = Record<'label' | 'clock' | 'frame' | 'view', TextStyle>;
+
+/** Label and clock at the bottom left, and above them where it looks; frame number at the bottom right. */
+function textLines({ width, height, label }: TestPictureOptions): Lines {
   const scale = Math.max(1, Math.floor(width / 320));
   const margin = cellSide(width);
   const labelScale = Math.floor((width - 2 * margin) / (cellWidth * Math.max(1, label.length)));
@@ -121,8 +165,10 @@ function textLines({
   const y = height - margin - cellHeight * scale;
   const large = Math.max(1, Math.min(labelScale, 3 * scale));
   const frameWidth = cellWidth * scale * 'FRAME 0000000'.length - scale;
+  const labelY = y - cellHeight * large - scale;
   return {
-    label: { ...bright, x: margin, y: y - cellHeight * large - scale, scale: large },
+    label: { ...bright, x: margin, y: labelY, scale: large },
+    view: { ...bright, x: margin, y: labelY - cellHeight * scale - scale, scale, luma: 170 },
     clock: { ...bright, x: margin, y, scale },
     frame: { ...bright, x: width - margin - frameWidth, y, scale, luma: 170 },
   };

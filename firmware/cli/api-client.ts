@@ -1,13 +1,15 @@
 /**
  * Asks a server from the command line, over the HTTP API that the page uses too.
  *
- * Which server: `--server`, else the environment's STARLING_SERVER, else the one on this machine. Node's own client is
- * used because it shows trailers, which `fetch` does not.
+ * Which server: `--server`, else the environment's STARLING_SERVER, else the one on this machine. Who asks it:
+ * `credentials.ts`. Node's own client is used because it shows trailers, which `fetch` does not.
  */
 import http from 'node:http';
 import https from 'node:https';
 import { Failure, type FailureCode, messageOf } from '../base/failure.ts';
 import { hasErrno } from '../io/text-files.ts';
+import { authoritiesFor, authorizationFor, signInAdvice } from './credentials.ts';
+import { findLocalServer } from './local-servers.ts';
 
 const defaultServer = 'http://127.0.0.1:8300';
 const connectMs = 5_000;
@@ -20,7 +22,8 @@ export function chooseServer(
   option: string | undefined,
   environment: NodeJS.ProcessEnv = process.env,
 ): string {
-  const given = option ?? environment['STARLING_SERVER'] ?? defaultServer;
+  const named = option ?? environment['STARLING_SERVER'];
+  const given = named ?? findLocalServer(environment)?.url ?? defaultServer;
   const url = URL.canParse(given) ? new URL(given) : undefined;
   if (url === undefined || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
     throw new Failure('USAGE', `${given} is no server`, { advice: `Write a URL such as ${defaultServer}.` });
@@ -30,19 +33,26 @@ export function chooseServer(
 
 /** How it is asked, where that is not a plain GET. */
 interface Asking {
-  readonly method?: 'GET' | 'POST' | 'PATCH' | 'DELETE';
+  readonly method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   readonly headers?: Readonly<Record<string, string>>;
+  /** sent as JSON */
+  readonly body?: unknown;
 }
 
-/** An answer with status 200, 201 or 202; its body must be read or destroyed. */
-export function openAnswer(
+/** An answer with status 200, 201, 202 or 204; its body must be read or destroyed. */
+export async function openAnswer(
   server: string,
   path: string,
-  { method = 'GET', headers = {} }: Asking = {},
+  { method = 'GET', headers = {}, body }: Asking = {},
 ): Promise<http.IncomingMessage> {
-  const client = server.startsWith('https:') ? https : http;
+  const text = body === undefined ? '' : JSON.stringify(body);
+  const authorization = authorizationFor(server);
+  const shown = authorization === undefined ? {} : { authorization };
+  const options = { method, headers: { ...headers, ...bodyHeaders(text), ...shown, te: 'trailers' } };
   return new Promise((resolve, reject) => {
-    const request = client.request(`${server}${path}`, { method, headers: { ...headers, te: 'trailers' } });
+    const request = server.startsWith('https:')
+      ? https.request(`${server}${path}`, { ...options, ca: authoritiesFor() })
+      : http.request(`${server}${path}`, options);
     const late = setTimeout(() => request.destroy(new Error('no answer in time')), connectMs);
     request.setTimeout(silenceMs, () => request.destroy(new Error('no answer in time')));
     request.once('error', (cause) => {
@@ -51,11 +61,16 @@ export function openAnswer(
     });
     request.once('response', (response) => {
       clearTimeout(late);
-      if ([200, 201, 202].includes(response.statusCode ?? 0)) resolve(response);
-      else void refusal(server, response).then(reject);
+      if ([200, 201, 202, 204].includes(response.statusCode ?? 0)) resolve(response);
+      else void refusal(server, response, authorization !== undefined).then(reject);
     });
-    request.end();
+    request.end(text);
   });
+}
+
+function bodyHeaders(text: string): Record<string, string> {
+  const length = { 'content-length': String(Buffer.byteLength(text)) };
+  return text === '' ? {} : { ...length, 'content-type': 'application/json' };
 }
 
 /** A JSON answer. */
@@ -67,17 +82,22 @@ export function getJson<T>(server: string, path: string, headers: Asking['header
 const meant = { 'x-starling': '1', 'content-length': '0' };
 
 /** The answer to a POST. */
-export function postJson<T>(server: string, path: string): Promise<T> {
-  return askJson(server, path, { method: 'POST', headers: meant });
+export function postJson<T>(server: string, path: string, body?: unknown): Promise<T> {
+  return askJson(server, path, { method: 'POST', headers: meant, body });
+}
+
+/** The answer to a PUT. */
+export function putJson<T>(server: string, path: string, body: unknown): Promise<T> {
+  return askJson(server, path, { method: 'PUT', headers: meant, body });
 }
 
 /** The answer to a PATCH. */
-export function patchJson<T>(server: string, path: string): Promise<T> {
-  return askJson(server, path, { method: 'PATCH', headers: meant });
+export function patchJson<T>(server: string, path: string, body: unknown): Promise<T> {
+  return askJson(server, path, { method: 'PATCH', headers: meant, body });
 }
 
 /** The answer to a DELETE. */
-export function deleteJson<T>(server: string, path: string): Promise<T> {
+export function deleteJson<T = undefined>(server: string, path: string): Promise<T> {
   return askJson(server, path, { method: 'DELETE', headers: meant });
 }
 
@@ -92,7 +112,9 @@ export function pause(ms: number): Promise<void> {
 }
 
 async function askJson<T>(server: string, path: string, asking: Asking): Promise<T> {
-  const body = await readText(server, await openAnswer(server, path, asking));
+  const answer = await openAnswer(server, path, asking);
+  const body = await readText(server, answer);
+  if (answer.statusCode === 204) return undefined as T;
   try {
     return JSON.parse(body) as T;
   } catch (cause) {
@@ -133,12 +155,14 @@ const codeByStatus: Readonly<Record<number, FailureCode>> = {
 };
 
 /** What the server said no with. */
-async function refusal(server: string, response: http.IncomingMessage): Promise<Failure> {
+async function refusal(server: string, response: http.IncomingMessage, isKnown: boolean): Promise<Failure> {
   const status = response.statusCode ?? 0;
   const code = codeByStatus[status] ?? 'SERVER_FAILED';
   try {
     const { error, advice } = JSON.parse(await readText(server, response)) as Record<string, unknown>;
-    if (typeof error === 'string' && typeof advice === 'string') return new Failure(code, error, { advice });
+    if (typeof error === 'string' && typeof advice === 'string') {
+      return new Failure(code, error, { advice: status === 401 && !isKnown ? signInAdvice : advice });
+    }
   } catch {
     // an answer without our JSON is not one of ours
   }

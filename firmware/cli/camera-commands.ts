@@ -1,5 +1,5 @@
 /**
- * Commands that ask a server: `status`, `cameras`, `recordings`, `export`. Each prints a table for people, or with
+ * Commands that ask a server: `status`, `cameras`, `watch`, `ptz`, `recordings`, `protect`, `export`. Each prints a table for people, or with
  * `--json` the answer of the API; what is missing because a server does not answer is said on stderr, exit code 6.
  */
 import type { Command } from 'commander';
@@ -9,10 +9,13 @@ import { chooseServer, getJson } from './api-client.ts';
 import { processTerminal, type Terminal } from './exit-codes.ts';
 import { addExportCommand } from './export-command.ts';
 import { addProtectCommand } from './protect-command.ts';
+import { addPtzCommand } from './ptz-command.ts';
 import { getRecordings } from './recordings-list.ts';
 import { addServerOptions, type ServerOptions } from './server-option.ts';
 import { formatBytes, formatSpan, formatTable } from './text-table.ts';
 import { parseTimeArgument } from './time-argument.ts';
+import { addWatchCommand } from './watch-command.ts';
+import { openInBrowser } from './web-browser.ts';
 
 /** Adds the commands to a program; `terminal` is the process unless a test brings its own. */
 export function addCameraCommands(program: Command, terminal: Terminal = processTerminal): void {
@@ -27,6 +30,8 @@ export function addCameraCommands(program: Command, terminal: Terminal = process
     .option('--from <time>', 'ISO 8601, Unix seconds, or -10m', '-24h')
     .option('--to <time>', 'the same, or now', 'now')
     .action((camera: string, options: RecordingsOptions) => recordings(camera, options, terminal));
+  addWatchCommand(addServerOptions(program.command('watch')), terminal, openInBrowser);
+  addPtzCommand(addServerOptions(program.command('ptz')), terminal);
   addProtectCommand(addServerOptions(program.command('protect')), terminal);
   addExportCommand(
     addServerOptions(

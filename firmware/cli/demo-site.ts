@@ -43,6 +43,9 @@ const anycastPortOffset = 84;
 /** The settings of a demo camera: a picture that four of them can encode on two slow cores. */
 const cameraSettings = { width: 960, height: 540, frameRate: 25, bitrateKbps: 1200 } as const;
 
+/** The first camera can be turned, if it shows a test picture. */
+const demoMount = { kind: 'simulated', tilt: [-10, 25] } satisfies CameraDocument['mount'];
+
 /** Makes the site and its units, servers first. */
 export async function prepareDemo(options: DemoOptions): Promise<DemoUnit[]> {
   const { folder, port } = options;
@@ -57,7 +60,8 @@ export async function prepareDemo(options: DemoOptions): Promise<DemoUnit[]> {
   const common = { link: { host: loopback, port: 0 }, anycast: { endpoints: [endpoint] } };
   const units: DemoUnit[] = [];
   for (let number = 1; number <= options.servers; number++) {
-    const server = { http: { host: loopback, port: port + number - 1 } };
+    // Nobody signs in to try it out; the settings allow that on loopback only.
+    const server = { http: { host: loopback, port: port + number - 1, access: 'everybody' as const } };
     units.push(
       await prepareUnit(site, folder, {
         id: `ss-${number}`,
@@ -69,7 +73,8 @@ export async function prepareDemo(options: DemoOptions): Promise<DemoUnit[]> {
   for (let number = 1; number <= options.cameras; number++) {
     const id = `cam-${number}`;
     const source = options.sources[(number - 1) % options.sources.length] ?? 'test';
-    const cameras = [{ id, source, ...cameraSettings }];
+    const mount = number === 1 && source === 'test' ? { mount: demoMount } : {};
+    const cameras = [{ id, source, ...cameraSettings, ...mount }];
     units.push(await prepareUnit(site, folder, { id, role: 'camera', overrides: common, cameras }));
   }
   return units;

@@ -37,6 +37,7 @@ const exitCodeByFailure: Record<FailureCode, number> = {
   SERVER_FAILED: exitCodes.failure,
   PROBLEMS_FOUND: exitCodes.problems,
   DISK_FULL: exitCodes.failure,
+  BUSY: exitCodes.failure,
 };
 
 /** The exit code for anything that was thrown. */

@@ -26,9 +26,12 @@ async function addUnitCommand(program: Command, version: string): Promise<void> 
 
 async function addAllCommands(program: Command, version: string): Promise<void> {
   const { addDemoCommand } = await import('./demo-command.ts');
+  const { addAccountCommands } = await import('./account-commands.ts');
   const { addCameraCommands } = await import('./camera-commands.ts');
   const { addCheckCommand } = await import('./check-command.ts');
+  const { addCompletionCommands } = await import('./completion-commands.ts');
   const { addNetworkCommands } = await import('./network-commands.ts');
+  const { addSettingsCommands } = await import('./settings-commands.ts');
   const { addSiteCommands } = await import('./site-commands.ts');
   addDemoCommand(program);
   await addUnitCommand(program, version);
@@ -36,6 +39,9 @@ async function addAllCommands(program: Command, version: string): Promise<void> 
   addCheckCommand(program);
   addNetworkCommands(program);
   addSiteCommands(program);
+  addAccountCommands(program);
+  addSettingsCommands(program);
+  addCompletionCommands(program);
 }
 
 /** Whoever reads may stop reading, as `head` does, or be gone before a unit that it started: no reason to crash. */

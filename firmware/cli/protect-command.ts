@@ -48,13 +48,12 @@ async function protect(camera: string, options: ProtectOptions, terminal: Termin
   }
   if (adds) {
     const nowMs = terminal.nowMs();
-    const query = new URLSearchParams({
+    const range = await postJson<ProtectedRangeAnswer>(server, path, {
       from: parseTimeArgument('--from', from, nowMs),
       to: parseTimeArgument('--to', to, nowMs),
       note: options.note ?? '',
       by: userInfo().username.slice(0, 32),
     });
-    const range = await postJson<ProtectedRangeAnswer>(server, `${path}?${query.toString()}`);
     terminal.out(options.json ? jsonText(range) : formatRanges([range]));
     return;
   }

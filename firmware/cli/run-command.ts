@@ -80,12 +80,17 @@ async function serverRole(
   options: RoleOptions<ServerUnitConfig>,
   hooks: { readonly ring: LogRing; readonly stop: StopRequest['ask'] },
 ): Promise<AsyncDisposable> {
-  const [{ startServer }, { default: script }, { default: style }] = await Promise.all([
+  const [{ startServer }, { default: script }, { default: parts }, { default: style }] = await Promise.all([
     import('../roles/server.ts'),
     import('virtual:page.js'),
+    import('virtual:page-parts.json'),
     import('virtual:page.css'),
   ]);
-  return startServer({ ...options, ...hooks, assets: { script, style } });
+  return startServer({
+    ...options,
+    ...hooks,
+    assets: { script, parts: JSON.parse(parts) as Record<string, string>, style },
+  });
 }
 
 /** Somebody wants the unit to stop. */

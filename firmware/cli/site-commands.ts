@@ -1,17 +1,22 @@
 /**
- * The commands that make a site and its units: `starling site init`, `enroll` and `list`.
+ * The commands that make a site and its units: `starling site init`, `enroll` and `list`; those about the page's
+ * certificates are in `site-page-commands.ts`.
  *
  * Data goes to stdout (one JSON document with `--json`), everything meant for the eye alone to stderr. Failures are
  * thrown to whoever runs the program.
  */
 import { basename, join, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
+import { createFirstAdmin } from '../access/first-admin.ts';
+import { userNameAdvice } from '../access/user-name.ts';
 import { Failure } from '../base/failure.ts';
-import type { UnitRecord } from '../config/enrollment.ts';
+import { isHost } from '../config/endpoint.ts';
+import type { UnitOverrides, UnitRecord } from '../config/enrollment.ts';
 import { formatSourceSpec, parseSourceSpec } from '../config/source-spec.ts';
 import type { CameraDocument } from '../config/unit-config.ts';
 import { enrollUnit, initSite, listUnits } from '../io/site-folder.ts';
 import { type UnitRole, unitRoles } from '../site/identity.ts';
+import { addSitePageCommands } from './site-page-commands.ts';
 
 interface EnrollOptions {
   readonly unit: string;
@@ -20,6 +25,8 @@ interface EnrollOptions {
   readonly source?: readonly string[];
   readonly seed?: readonly string[];
   readonly advertise?: readonly string[];
+  readonly name?: readonly string[];
+  readonly https?: string | true;
   readonly out?: string;
   readonly json?: true;
 }
@@ -30,6 +37,13 @@ export function addSiteCommands(program: Command): void {
   addInit(site);
   addEnroll(site);
   addList(site);
+  addSitePageCommands(site);
+}
+
+interface InitOptions {
+  readonly name?: string;
+  readonly admin: string;
+  readonly json?: true;
 }
 
 function addInit(site: Command): void {
@@ -38,14 +52,20 @@ function addInit(site: Command): void {
     .description('make a new site: its authority, and the key by which its units find each other')
     .argument('<dir>', 'folder for the site; keep it safe, whoever has it can make units')
     .option('--name <name>', "name of the site (default: the folder's name)")
+    .option('--admin <name>', 'who may sign in first; the password is printed this once', 'admin')
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExample:\n  starling site init ./home --name home')
-    .action(async (dir: string, options: { name?: string; json?: true }) => {
+    .action(async (dir: string, options: InitOptions) => {
       const folder = resolve(dir);
       const name = options.name ?? basename(folder);
-      await initSite(folder, name);
-      printData(options.json, { site: name, folder }, folder);
-      tell(`Site ${name} is made. Next, enroll a server and a camera:`);
+      const admin = await createFirstAdmin(options.admin, Date.now());
+      if (!admin.ok) throw usage(`--admin ${options.admin}: ${admin.reason}`, userNameAdvice);
+      const { user, password, text } = admin.value;
+      await initSite(folder, name, text);
+      const data = { site: name, folder, admin: user, password };
+      printData(options.json, data, `${folder}\nadmin: ${user}\npassword: ${password}`);
+      tell(`Site ${name} is made. Keep the password: it is not written down anywhere.`);
+      tell('Next, enroll a server and a camera:');
       tell(`  starling site enroll ${dir} --unit server-1 --role server`);
       tell(`  starling site enroll ${dir} --unit cam-1 --role camera`);
     });
@@ -65,6 +85,8 @@ function addEnroll(site: Command): void {
       '--advertise <host:port...>',
       'where others reach its links; a server becomes a seed of later units',
     )
+    .option('--https [port]', 'of a server: its page over HTTPS for other machines (default port: 8443)')
+    .option('--name <host...>', 'of a server: names and addresses by which browsers reach it, besides its id')
     .option('--out <folder>', 'where the files go (default: DIR/units/ID)')
     .option('--json', 'print JSON')
     .addHelpText(
@@ -74,8 +96,10 @@ function addEnroll(site: Command): void {
     .action(async (dir: string, options: EnrollOptions) => {
       const { unit, role, seed: seeds = [], advertise = [] } = options;
       const folder = resolve(options.out ?? join(dir, 'units', unit));
-      const overrides = advertise.length === 0 ? {} : { link: { advertise: [...advertise] } };
-      await enrollUnit(dir, { unit, role, cameras: camerasOf(options), seeds, overrides }, folder);
+      const link = advertise.length === 0 ? {} : { link: { advertise: [...advertise] } };
+      const overrides = { ...link, ...pageSettings(options) };
+      const names = options.name ?? [];
+      await enrollUnit(dir, { unit, role, cameras: camerasOf(options), seeds, names, overrides }, folder);
       const settings = join(folder, 'unit.yaml');
       printData(options.json, { unit, role, folder, settings }, settings);
       tell(`Unit ${unit} is enrolled. Next, copy ${folder} to the unit and there run:`);
@@ -118,6 +142,23 @@ function camerasOf({ unit, role, camera = [], source = [] }: EnrollOptions): Cam
     const text = source[place];
     return text === undefined ? { id } : { id, source: sourceFromHere(text) };
   });
+}
+
+/** The page over HTTPS with the certificate that is issued with the unit. Throws the Failure USAGE. */
+function pageSettings({ role, https, name = [] }: EnrollOptions): Pick<UnitOverrides, 'server'> {
+  if (role === 'camera' && (https !== undefined || name.length > 0)) {
+    throw usage('a camera has no page', 'Leave out --https and --name, or enroll a server.');
+  }
+  const wrong = name.find((one) => !isHost(one));
+  if (wrong !== undefined) {
+    throw usage(
+      `--name ${wrong} is neither a name nor an address`,
+      'Write it as nvr.example.org or 10.0.0.5.',
+    );
+  }
+  if (https === undefined) return {};
+  const port = https === true ? {} : { port: Number(https) };
+  return { server: { https: { ...port, certificate: 'page.crt', key: 'page.key', names: [...name] } } };
 }
 
 /** A path on the command line starts at the working folder, one in unit.yaml at the unit's folder. */

@@ -5,7 +5,7 @@
 import type { Command } from 'commander';
 import { Failure } from '../base/failure.ts';
 import { type StreamChange, streamFault } from '../media/stream-settings.ts';
-import type { StreamAnswer } from '../viewing/stream-route.ts';
+import type { StreamAnswer } from '../viewing/api.ts';
 import { chooseServer, getJson, patchJson } from './api-client.ts';
 import type { Terminal } from './exit-codes.ts';
 import type { ServerOptions } from './server-option.ts';
@@ -33,10 +33,10 @@ export function addStreamCommand(command: Command, terminal: Terminal): void {
 async function stream(camera: string, options: StreamOptions, terminal: Terminal): Promise<void> {
   const server = chooseServer(options.server);
   const path = `/api/cameras/${encodeURIComponent(camera)}/stream`;
-  const query = queryOf(options);
-  const answer = await (query === ''
+  const wish = wishOf(options);
+  const answer = await (Object.keys(wish).length === 0
     ? getJson<StreamAnswer>(server, path)
-    : patchJson<StreamAnswer>(server, `${path}?${query}`));
+    : patchJson<StreamAnswer>(server, path, wish));
   if (options.json) {
     terminal.out(`${JSON.stringify(answer, null, 2)}\n`);
     return;
@@ -47,17 +47,16 @@ async function stream(camera: string, options: StreamOptions, terminal: Terminal
   if (restarted) terminal.err(`its capture was restarted for that; ${manager} manages it\n`);
 }
 
-function queryOf({ bitrate, fps, keyframe, reset }: StreamOptions): string {
-  const query = new URLSearchParams();
+function wishOf({ bitrate, fps, keyframe, reset }: StreamOptions): StreamChange & { reset?: true } {
   const given = { bitrateKbps: bitrate, frameRate: fps, keyframeIntervalMs: keyframe };
-  for (const [name, text] of Object.entries(given)) if (text !== undefined) query.set(name, text);
   const change: StreamChange = Object.fromEntries(
-    [...query].map(([name, text]) => [name, /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN]),
+    Object.entries(given)
+      .filter(([, text]) => text !== undefined)
+      .map(([name, text]) => [name, /^\d{1,9}$/.test(text ?? '') ? Number(text) : Number.NaN]),
   );
   const fault = streamFault(change);
   if (fault !== undefined) {
     throw new Failure('USAGE', fault, { advice: 'See `starling stream --help`.' });
   }
-  if (reset === true) query.set('reset', '1');
-  return query.toString();
+  return reset === true ? { ...change, reset } : change;
 }

@@ -9,7 +9,7 @@ import { z } from 'zod';
 import { Failure } from '../base/failure.ts';
 import { type UnitRole, unitRoles } from '../site/identity.ts';
 import { formatEndpoint, isAddress, parseEndpoint } from './endpoint.ts';
-import { choice, id, section, textThat } from './fields.ts';
+import { choice, host, id, section, textThat } from './fields.ts';
 import {
   type AnycastEndpoint,
   anycastEndpointsDefault,
@@ -26,6 +26,8 @@ export const unitRecord = section({
   cameras: z.array(id),
   /** HOST:PORT that takes its links, when its settings tell */
   link: textThat((text) => parseEndpoint(text).ok, 'expected HOST:PORT').optional(),
+  /** names in the certificate of its page, besides those that every server has */
+  names: z.array(host).optional(),
 });
 export type UnitRecord = z.output<typeof unitRecord>;
 
@@ -37,6 +39,8 @@ export interface Enrollment {
   readonly cameras?: readonly CameraDocument[];
   /** HOST:PORT of servers that joins are sent to as well; the port is the UDP port of joins */
   readonly seeds?: readonly string[];
+  /** of a server: names and addresses by which browsers reach it, besides its id and this machine's own */
+  readonly names?: readonly string[];
   /** settings that differ from the defaults; with `anycast`, enrolled servers are not added to its endpoints */
   readonly overrides?: UnitOverrides;
 }

@@ -31,6 +31,8 @@ function linesOf(issue: z.core.$ZodIssue, input: unknown): string[] {
     return issue.keys.map((key, index) => `${pathText([...issue.path, key])}: ${texts[index]}`);
   }
   const place = issue.path.length === 0 ? '' : `${pathText(issue.path)}: `;
+  // The line ends up in logs and in questions to friends.
+  if (issue.path.at(-1) === 'password') return [`${place}${issue.message}`];
   return [`${place}${issue.message}, got ${quoted(valueAt(input, issue.path))}`];
 }
 

@@ -26,6 +26,8 @@ import {
   textThat,
   withoutRepeats,
 } from './fields.ts';
+import { hostNames, httpsFilesFrom, httpsSection } from './https-section.ts';
+import { mqttFilesFrom, mqttSection } from './mqtt-section.ts';
 import { firstLines, problemLines } from './problems.ts';
 import { parseSourceSpec } from './source-spec.ts';
 
@@ -40,7 +42,10 @@ const site = section({
   ca: path.default('ca.crt').describe("certificate of the site's authority, PEM"),
   certificate: path.default('unit.crt').describe('certificate of this unit, PEM'),
   key: path.default('unit.key').describe('private key of this unit, PEM, PKCS #8'),
-  sealKey: path.default('seal.key').describe("the site's keys for anycast datagrams"),
+  sealKey: path.default('seal.key').describe("the site's keys for anycast datagrams, sessions and links"),
+  firstAdmin: path
+    .default('first-admin.yaml')
+    .describe('who may sign in while the site knows no user at all; need not be there'),
 }).describe('who this unit is; paths start at the folder of unit.yaml');
 
 const link = section({
@@ -123,6 +128,39 @@ const source = z.string({ error: 'expected a source' }).transform((text, context
   return z.NEVER;
 });
 
+const degrees = amount(-180, 180);
+
+/** From where to where an axis turns. */
+function turn(min: number, max: number) {
+  const error = `expected [MIN, MAX] in degrees, from ${min} to ${max}`;
+  const end = z.number({ error }).min(min, { error }).max(max, { error });
+  return z.tuple([end, end], { error }).refine(([from, to]) => from <= to, { error });
+}
+
+const mount = section({
+  kind: choice(['none', 'simulated'])
+    .default('none')
+    .describe('what turns the camera; a simulated one moves the view of a test picture, and nothing else'),
+  pan: turn(-180, 180)
+    .default([-90, 90])
+    .describe('how far it turns to the left and to the right, degrees; equal numbers: not at all'),
+  tilt: turn(-90, 90)
+    .default([-20, 30])
+    .describe('how far it turns down and up, degrees; equal numbers: not at all'),
+  zoomMax: amount(1, 64).default(4).describe('how far it zooms in; 1: not at all'),
+  degreesPerSecond: amount(0.1, 720).default(40).describe('how fast it turns at most'),
+  fieldOfView: amount(1, 180)
+    .default(60)
+    .describe('what a picture shows from left to right without zoom, degrees'),
+  home: section({
+    pan: degrees.default(0),
+    tilt: degrees.default(0),
+    zoom: amount(1, 64).default(1),
+  })
+    .prefault({})
+    .describe('where it looks when it has never been turned, and the preset `home`'),
+}).describe('pan, tilt and zoom');
+
 const camera = section({
   id: id.describe('name of the camera, unique in the site'),
   source: source.prefault('test').describe('test, /dev/videoN, file:PATH or the path of a media file'),
@@ -132,6 +170,7 @@ const camera = section({
   bitrateKbps: integer(64, 20_000).default(2000).describe('video bit rate, kbit/s'),
   keyframeIntervalMs: integer(250, 10_000).default(1000).describe('time from one keyframe to the next, ms'),
   audio: z.boolean({ error: 'expected true or false' }).default(true).describe('whether sound is recorded'),
+  mount: mount.prefault({}),
 });
 
 const outbox = section({
@@ -186,12 +225,19 @@ const serverSection = section({
   http: section({
     host: textThat(
       isLoopbackHost,
-      'expected a loopback address (127.0.0.1, ::1 or localhost), because the page has no access rules yet',
+      'expected a loopback address (127.0.0.1, ::1 or localhost): plain HTTP is for this machine, server.https for others',
     )
       .default('127.0.0.1')
       .describe('address of the page and the API'),
     port: listenPort.default(8300).describe('TCP port of the page and the API; 0 takes any free one'),
+    names: hostNames.describe('as https.names, for a proxy that leads here'),
+    access: choice(['users', 'everybody'])
+      .default('users')
+      .describe(
+        'who may do what: users and tokens as the site says, or everybody everything, which is for trying out on one machine',
+      ),
   }).prefault({}),
+  https: httpsSection.optional(),
   volumes: withoutRepeats(listOf(path, 1, 16), (item) => item, 'expected different folders')
     .default(['recordings'])
     .describe('folders for recordings, one for each disk; paths start at `data`'),
@@ -213,7 +259,14 @@ const serverSection = section({
       error: 'expected at least links.target',
     })
     .prefault({}),
-}).describe('settings of a server');
+  mqtt: mqttSection.optional(),
+})
+  .refine(({ http, https }) => http.access === 'users' || https === undefined || isLoopbackHost(https.host), {
+    path: ['http', 'access'],
+    error:
+      'expected users where https.host is no loopback address: everybody would be anybody who reaches it',
+  })
+  .describe('settings of a server');
 
 const common = {
   unit: id.describe('name of this unit, unique in the site'),
@@ -256,6 +309,7 @@ const unitOfNoRole = section({
 export type CameraUnitConfig = z.output<typeof cameraUnit>;
 export type ServerUnitConfig = z.output<typeof serverUnit>;
 export type UnitConfig = CameraUnitConfig | ServerUnitConfig;
+export type MountConfig = z.output<typeof mount>;
 export type CameraConfig = CameraUnitConfig['camera']['cameras'][number];
 export type AnycastEndpoint = UnitConfig['anycast']['endpoints'][number];
 
@@ -308,10 +362,13 @@ function withAbsolutePaths(config: UnitConfig, folder: string): UnitConfig {
     certificate: resolve(folder, config.site.certificate),
     key: resolve(folder, config.site.key),
     sealKey: resolve(folder, config.site.sealKey),
+    firstAdmin: resolve(folder, config.site.firstAdmin),
   };
   if (config.role === 'server') {
     const volumes = config.server.volumes.map((volume) => resolve(data, volume));
-    return { ...config, data, site, server: { ...config.server, volumes } };
+    const mqtt = config.server.mqtt && { mqtt: mqttFilesFrom(config.server.mqtt, folder) };
+    const https = config.server.https && { https: httpsFilesFrom(config.server.https, folder) };
+    return { ...config, data, site, server: { ...config.server, volumes, ...mqtt, ...https } };
   }
   const cameras = config.camera.cameras.map((one) =>
     one.source.kind === 'file'

@@ -1,6 +1,6 @@
 /**
  * The capture process seen from the unit: a child of this same program, started as `starling capture-process`, that
- * takes a plan, and later changes of the stream's settings, on its standard input, a line of JSON each, and answers
+ * takes a plan, and later changes of the stream's settings and of where the camera looks, on its standard input, a line of JSON each, and answers
  * with frames (base/frames.ts) on file descriptor 3.
  *
  * Invariants: when the unit dies the child's standard input ends and it kills itself; what the child writes to its
@@ -55,7 +55,10 @@ export function captureStarter(program: string): StartCapture {
     return {
       pid: child.pid,
       adjust: (settings) => {
-        if (!gone) child.stdin?.write(`${JSON.stringify(settings)}\n`);
+        if (!gone) child.stdin?.write(`${JSON.stringify({ settings })}\n`);
+      },
+      aim: (position) => {
+        if (!gone) child.stdin?.write(`${JSON.stringify({ position })}\n`);
       },
       kill: () => {
         child.kill('SIGKILL');

@@ -10,6 +10,7 @@ import { messageOf } from '../base/failure.ts';
 import { framePrefix } from '../base/frames.ts';
 import type { PipelinePlan } from '../capture/pipeline-plan.ts';
 import type { StreamSettings } from '../media/stream-settings.ts';
+import type { Position } from '../ptz/position.ts';
 import { captureFrames } from './capture-child.ts';
 import { RunningPipeline } from './running-pipeline.ts';
 
@@ -37,12 +38,23 @@ export function runCaptureProcess(): Promise<void> {
       if (pipeline === undefined) {
         pipeline = new RunningPipeline(JSON.parse(line) as PipelinePlan, { send, finish });
         pipeline.start();
-      } else pipeline.adjust(JSON.parse(line) as StreamSettings);
+      } else change(pipeline, JSON.parse(line) as Change);
     } catch (error) {
       finish(captureFrames.failed, messageOf(error));
     }
   });
   return new Promise(() => undefined);
+}
+
+/** What the unit tells a pipeline that runs. */
+interface Change {
+  readonly settings?: StreamSettings;
+  readonly position?: Position;
+}
+
+function change(pipeline: RunningPipeline, { settings, position }: Change): void {
+  if (settings !== undefined) pipeline.adjust(settings);
+  if (position !== undefined) pipeline.aim(position);
 }
 
 function end(): void {

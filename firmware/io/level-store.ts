@@ -41,11 +41,10 @@ export async function openLevelStore(path: string): Promise<IndexStore> {
         changes.map((change) => (change.type === 'put' ? change : { type: 'del' as const, key: change.key })),
         { sync: true },
       ),
-    range: async ({ from, to, limit }) =>
-      (await level.iterator({ gte: from, lt: to, limit, highWaterMarkBytes }).all()).map(([key, value]) => ({
-        key,
-        value,
-      })),
+    range: async ({ from, to, limit, reverse = false }) =>
+      (await level.iterator({ gte: from, lt: to, limit, reverse, highWaterMarkBytes }).all()).map(
+        ([key, value]) => ({ key, value }),
+      ),
     [Symbol.asyncDispose]: () => level.close(),
   };
 }

@@ -68,7 +68,12 @@ class HttpsPeerClient implements OpenPeerClient {
         host: address.host,
         port: address.port,
         path,
-        headers: { ...options.headers, host: hostHeader(address) },
+        headers: {
+          ...options.headers,
+          ...bodyHeaders(options),
+          ...userHeaders(options),
+          host: hostHeader(address),
+        },
       });
       const fail = (reason: string, cause?: unknown): void => {
         clearTimeout(late);
@@ -93,17 +98,17 @@ class HttpsPeerClient implements OpenPeerClient {
           body: response,
         });
       });
-      request.end();
+      request.end(options.body);
     });
   }
 
-  webSocket(server: string, path: string): WebSocket {
+  webSocket(server: string, path: string, options: Pick<PeerRequest, 'user'> = {}): WebSocket {
     const address = this.options.resolve(server);
     const common = {
       perMessageDeflate: false,
       handshakeTimeout: webSocketHandshakeMs,
       maxPayload: messageBytesMax,
-      headers: { 'x-starling-own': '1' },
+      headers: { 'x-starling-own': '1', ...userHeaders(options) },
     };
     if (address === undefined) {
       const failure = unreachable(server, 'no way to it is known');
@@ -154,6 +159,15 @@ function newAgent(): https.Agent {
     // A resumed session is not asked for its certificate.
     maxCachedSessions: 0,
   });
+}
+
+function bodyHeaders({ body }: PeerRequest): Record<string, string> {
+  if (body === undefined) return {};
+  return { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(body)) };
+}
+
+function userHeaders({ user }: Pick<PeerRequest, 'user'>): Record<string, string> {
+  return user === undefined ? {} : { 'x-starling-user': user };
 }
 
 function hostHeader({ host, port }: PeerAddress): string {

@@ -11,6 +11,7 @@ import type { Socket } from 'node:net';
 import { encoderKbps, type PipelinePlan } from '../capture/pipeline-plan.ts';
 import { createTestPicture, type TestPicture } from '../capture/test-picture.ts';
 import type { StreamSettings } from '../media/stream-settings.ts';
+import type { Position } from '../ptz/position.ts';
 import { captureFrames } from './capture-child.ts';
 
 /** What is used of gstreamer-superficial 1.7. */
@@ -43,6 +44,7 @@ export class RunningPipeline {
   private readonly pipeline: Pipeline;
   /** pictures per second */
   private frameRate: number;
+  private position: Position | undefined;
   private cancelKeyframes = (): void => undefined;
   private finished = false;
 
@@ -51,6 +53,7 @@ export class RunningPipeline {
     this.plan = plan;
     this.output = output;
     this.frameRate = plan.encoder.frameRate;
+    this.position = plan.testPicture?.position;
     const gstreamer = loadBinding();
     this.pipeline = new gstreamer.Pipeline(plan.launch);
     for (const { element, property, value } of plan.properties) {
@@ -69,7 +72,8 @@ export class RunningPipeline {
       if (message.type === 'eos') this.finish(captureFrames.ended, '');
     });
     // Drawing what does not move takes a while: before the clock starts.
-    const picture = plan.testPicture === undefined ? undefined : createTestPicture(plan.testPicture);
+    const { testPicture } = plan;
+    const picture = testPicture && createTestPicture(testPicture, testPicture.position);
     const fromUs = monotonicUs();
     pipeline.play();
     const toUs = monotonicUs();
@@ -105,6 +109,11 @@ export class RunningPipeline {
     this.cancelKeyframes = () => clearInterval(timer);
   }
 
+  /** The next picture shows what the camera sees from here on; only pictures that are drawn here can. */
+  aim(position: Position): void {
+    this.position = position;
+  }
+
   private child(name: string): Element {
     const element = this.pipeline.findChild(name);
     if (element === undefined) throw new Error(`the pipeline has no element ${name}`);
@@ -137,7 +146,8 @@ export class RunningPipeline {
       if (lateUs > 1_000_000 || behind) number += Math.max(1, Math.floor(lateUs / periodUs));
       const offsetUs = number * periodUs;
       if (isWanted(number)) {
-        picture.draw(frame, number, Date.now() - (monotonicUs() - (startUs + offsetUs)) / 1000);
+        const utcMs = Date.now() - (monotonicUs() - (startUs + offsetUs)) / 1000;
+        picture.draw(frame, number, utcMs, this.position);
         pts.writeBigUInt64BE(BigInt(Math.round(offsetUs * 1000)));
         source.push(frame, pts);
       }

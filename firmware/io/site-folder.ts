@@ -4,11 +4,12 @@
  *     site.yaml        name of the site; written last, so a folder without it is half-made
  *     ca.crt, ca.key   the authority; whoever holds ca.key can make units
  *     seal.key         what every unit needs to find the others
+ *     first-admin.yaml who may sign in first; no secret in the clear, and need not be there
  *     units/ID.yaml    one record for each enrolled unit
  *     units/ID/        a unit's own files, unless another folder is named
  *
  * Invariants: files are written whole or not at all, secrets with mode 0600; a unit's record is written after its
- * files, so that a unit on record is complete, and no record is ever replaced.
+ * files, so that a unit on record is complete; of a record nothing is ever replaced but the names of its page.
  */
 import { randomBytes } from 'node:crypto';
 import { access, mkdir, readdir } from 'node:fs/promises';
@@ -31,6 +32,7 @@ import { parseUnitConfig, type UnitConfig } from '../config/unit-config.ts';
 import { createSiteAuthority, issueUnitCertificate, type SiteAuthority } from '../site/certificates.ts';
 import { createSealKey, formatSealKeys, parseSealKeys } from '../site/seal-keys.ts';
 import { checkKeyPair } from './key-pair.ts';
+import { writePageCertificate } from './page-issue.ts';
 import { hasErrno, readText, writeText } from './text-files.ts';
 
 const siteFile = section({ version: z.literal(1, { error: 'expected 1' }), name: id });
@@ -38,20 +40,22 @@ const siteParts = ['units', 'ca.key', 'ca.crt', 'seal.key', 'site.yaml'];
 const fileBytesMax = 64 * 1024;
 const restore = 'Restore the site folder from a copy.';
 const secret = { mode: 0o600 };
+const firstAdminFile = 'first-admin.yaml';
 
 /** A site that is complete. */
-interface OpenSite {
+export interface OpenSite {
   readonly authority: SiteAuthority;
   readonly sealKeyText: string;
+  readonly firstAdminText: string | undefined;
   /** enrolled units, by id */
   readonly units: readonly UnitRecord[];
 }
 
 /**
- * Makes the site `name` (an id) in `folder`, which may exist. Throws the Failures SITE_EXISTS, SITE_INVALID (the
+ * Makes the site `name` (an id) in `folder`, which may exist; `firstAdminText` says who may sign in first. Throws the Failures SITE_EXISTS, SITE_INVALID (the
  * remains of an attempt that did not finish), USAGE (a malformed name) and FILE_IO.
  */
-export async function initSite(folder: string, name: string): Promise<void> {
+export async function initSite(folder: string, name: string, firstAdminText?: string): Promise<void> {
   if (!isId(name)) {
     const advice = 'Use a lower case letter or digit, then up to 31 of those and hyphens.';
     throw new Failure('USAGE', `${JSON.stringify(name)} cannot name a site`, { advice });
@@ -68,6 +72,7 @@ export async function initSite(folder: string, name: string): Promise<void> {
   await writeText(join(folder, 'ca.key'), authority.key, secret);
   await writeText(join(folder, 'ca.crt'), authority.certificate);
   await writeText(join(folder, 'seal.key'), formatSealKeys([createSealKey(randomBytes)]), secret);
+  if (firstAdminText !== undefined) await writeText(join(folder, firstAdminFile), firstAdminText, secret);
   await writeText(join(folder, 'site.yaml'), stringify({ version: 1, name }));
 }
 
@@ -83,11 +88,12 @@ export async function enrollUnit(
   enrollment: Enrollment,
   outFolder: string,
 ): Promise<UnitConfig> {
-  const { authority, sealKeyText, units } = await openSite(siteFolder);
+  const { authority, sealKeyText, firstAdminText, units } = await openSite(siteFolder);
   const document = unitDocument(authority.site, enrollment, units);
   const text = `# What is not set here has its default.\n${stringify(document)}`;
   const config = parseUnitConfig(text, resolve(outFolder));
-  const record = recordOf(config);
+  const names = enrollment.names ?? [];
+  const record = { ...recordOf(config), ...(names.length === 0 ? {} : { names: [...names] }) };
   refuseTakenIds(record, units);
   await refuseUsedFolder(outFolder);
 
@@ -97,6 +103,11 @@ export async function enrollUnit(
   await writeText(join(outFolder, 'seal.key'), sealKeyText, secret);
   await writeText(join(outFolder, 'unit.key'), key, secret);
   await writeText(join(outFolder, 'unit.crt'), certificate);
+  if (record.role === 'server') {
+    if (firstAdminText !== undefined)
+      await writeText(join(outFolder, firstAdminFile), firstAdminText, secret);
+    await writePageCertificate(authority, { unit: record.unit, names, folder: outFolder });
+  }
   await writeText(join(outFolder, 'unit.yaml'), text);
   await writeRecord(siteFolder, record);
   return config;
@@ -111,7 +122,8 @@ export async function listUnits(siteFolder: string): Promise<{ site: string; uni
   return { site: authority.site, units };
 }
 
-async function openSite(folder: string): Promise<OpenSite> {
+/** Reads a site. Throws what `listUnits` throws. */
+export async function openSite(folder: string): Promise<OpenSite> {
   const missing = await missingParts(folder);
   if (missing.length === siteParts.length) {
     const advice = 'Make one with `starling site init`, or give the folder of a site.';
@@ -129,7 +141,9 @@ async function openSite(folder: string): Promise<OpenSite> {
   const sealKeys = parseSealKeys(sealKeyText);
   if (!sealKeys.ok) throw damaged(join(folder, 'seal.key'), sealKeys.reason);
   const units = await readRecords(join(folder, 'units'));
-  return { authority: { site: name, certificate, key }, sealKeyText, units };
+  const adminPath = join(folder, firstAdminFile);
+  const firstAdminText = (await exists(adminPath)) ? await readSiteFile(adminPath) : undefined;
+  return { authority: { site: name, certificate, key }, sealKeyText, firstAdminText, units };
 }
 
 async function missingParts(folder: string): Promise<string[]> {
@@ -140,6 +154,15 @@ async function missingParts(folder: string): Promise<string[]> {
 async function readRecords(folder: string): Promise<UnitRecord[]> {
   const names = (await readdir(folder)).filter((name) => /^[^.]+\.yaml$/.test(name)).sort();
   return Promise.all(names.map((name) => readDocument(join(folder, name), unitRecord)));
+}
+
+/** Gives an enrolled unit's record other names of its page. */
+export async function replaceNames(
+  siteFolder: string,
+  record: UnitRecord,
+  names: readonly string[],
+): Promise<void> {
+  await writeText(join(siteFolder, 'units', `${record.unit}.yaml`), stringify({ ...record, names }));
 }
 
 async function writeRecord(siteFolder: string, record: UnitRecord): Promise<void> {

@@ -40,14 +40,18 @@ function withFile(path: string, flags: 'r' | 'w', use: (file: number) => void): 
   }
 }
 
-/** Writes the state; it survives a power cut once this returns. */
+/** Writes the state; it survives a power cut once this returns. Throws Failure FILE_IO. */
 export function writeState(folder: string, state: UnitState): void {
-  const path = join(folder, 'state.json');
+  replaceJson(join(folder, 'state.json'), state);
+}
+
+/** Replaces a small file in one step; it survives a power cut once this returns. Throws Failure FILE_IO. */
+export function replaceJson(path: string, content: object): void {
   const next = `${path}.next`;
   try {
-    mkdirSync(folder, { recursive: true });
+    mkdirSync(dirname(path), { recursive: true });
     withFile(next, 'w', (file) => {
-      writeFileSync(file, `${JSON.stringify(state)}\n`);
+      writeFileSync(file, `${JSON.stringify(content)}\n`);
       fsyncSync(file);
     });
     renameSync(next, path);

@@ -196,6 +196,8 @@ export async function scanSegment(
 export interface ScannedFragment {
   readonly listing: FragmentListing;
   readonly captureId: string | undefined;
+  /** PTS of media time 0: a sample is shown at `originUs + ptsUs` */
+  readonly originUs: number;
   /** sample offsets count from `moofStart` */
   readonly runs: readonly TrackRun[];
   readonly moofStart: number;
@@ -219,6 +221,15 @@ export async function* walkFragments(
     yield scanned.value;
     at += scanned.value.listing.bytes;
   }
+}
+
+/** The fragment that begins at `offset` of a file of `size` bytes; its payload is not read. Rejects only when `read` does. */
+export function readFragmentHead(
+  read: ReadAt,
+  size: number,
+  offset: number,
+): Promise<Result<ScannedFragment>> {
+  return scanFragment(new Window(read, size, Buffer.alloc(0)), offset);
 }
 
 /** Whether all of a fragment is there, as far as its mark tells. */
@@ -280,7 +291,7 @@ async function scanFragment(window: Window, offset: number): Promise<Result<Scan
       const { mapping, tracks, originUs, captureId } = description;
       const listing = listingOf(runs, originUs, { offset, bytes: box.end - offset, mapping, tracks });
       const payload = { start: box.content, end: box.end };
-      return accept({ listing, captureId, runs, moofStart: moof.start, payload });
+      return accept({ listing, captureId, originUs, runs, moofStart: moof.start, payload });
     }
     if (box.end - box.start > boxBytesMax) return reject(`${printable(box.type)} box too large`);
     const bytes = await window.at(at, box.end - at);

@@ -37,23 +37,23 @@ interface Stretch {
   readonly end: number;
 }
 
-interface Plan {
+/** What a progressive file consists of, but for the payload itself; one table for each track, with its samples. */
+export interface ProgressivePlan {
   readonly tracks: readonly TrackDescription[];
   readonly tables: readonly SampleTable[];
-  readonly stretches: readonly Stretch[];
   readonly payloadBytes: number;
   /** UTC of the file's time 0, µs */
   readonly startUs: number;
 }
 
+interface Plan extends ProgressivePlan {
+  readonly stretches: readonly Stretch[];
+}
+
 /** Writes the fragmented file `read` as a progressive one. Rejects with a Failure when it is none, or too long. */
 export async function writeProgressive(options: ProgressiveOptions): Promise<void> {
   const plan = await planFile(options);
-  const head = ftyp();
-  const moovBytes = moov(plan, 0).length;
-  await options.write(
-    Buffer.concat([head, moov(plan, head.length + moovBytes + 16), mdatHead(plan.payloadBytes)]),
-  );
+  await options.write(progressiveHead(plan));
   for (const { start, end } of plan.stretches) {
     for (let at = start; at < end; ) {
       const bytes = await options.read(at, Math.min(copyBytes, end - at));
@@ -63,6 +63,13 @@ export async function writeProgressive(options: ProgressiveOptions): Promise<voi
     }
     options.onProgress?.(end);
   }
+}
+
+/** All of a file that comes before the payload: `ftyp moov`, and the beginning of `mdat`. */
+export function progressiveHead(plan: ProgressivePlan): Buffer {
+  const head = ftyp();
+  const moovBytes = moov(plan, 0).length;
+  return Buffer.concat([head, moov(plan, head.length + moovBytes + 16), mdatHead(plan.payloadBytes)]);
 }
 
 /** Reads all but the payload. */
@@ -119,7 +126,7 @@ function mdatHead(payloadBytes: number): Buffer {
 }
 
 /** Movie (§8.2.1); chunk offsets count from `payloadAt`. */
-function moov(plan: Plan, payloadAt: number): Buffer {
+function moov(plan: ProgressivePlan, payloadAt: number): Buffer {
   const created = Math.floor(plan.startUs / 1_000_000) + mp4EpochSeconds;
   const traks = plan.tracks.map((track, place) => {
     return trak({ track, trackId: place + 1, table: plan.tables[place] as SampleTable, created, payloadAt });

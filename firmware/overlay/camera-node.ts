@@ -110,7 +110,9 @@ export class CameraNode implements OverlayNode {
       case 'tick':
         return this.context.alarms.run(this.context.now);
       case 'control':
-        return this.controlled(event.body);
+        return this.tell('cam-control', { ...event.body, reply: true });
+      case 'steer':
+        return this.tell('cam-steer', { ...event.body, wish: undefined });
       case 'leave':
         return this.context.emit({ type: 'left' });
       default:
@@ -169,8 +171,10 @@ export class CameraNode implements OverlayNode {
       case 'cam-transfer':
         return this.toldToMove(link, packet.body);
       case 'cam-control':
+      case 'cam-steer':
         if (link !== this.present?.link)
           return this.refuse(link, 'a command from a server that is not the manager', 'not the manager');
+        if (packet.name === 'cam-steer') return this.context.emit({ type: 'steer', body: packet.body });
         return this.context.emit({ type: 'control', body: packet.body });
       default:
         return undefined;
@@ -187,10 +191,9 @@ export class CameraNode implements OverlayNode {
     this.context.send(link, 'cam-echo', { ...body, reply: true });
   }
 
-  /** The unit has done what its manager wanted, or could not. */
-  private controlled(body: PacketBody<'cam-control'>): void {
-    if (this.present !== undefined)
-      this.context.send(this.present.link, 'cam-control', { ...body, reply: true });
+  /** The unit has done what its manager wanted, or could not, or its camera moves. */
+  private tell<K extends 'cam-control' | 'cam-steer'>(name: K, body: PacketBody<K>): void {
+    if (this.present !== undefined) this.context.send(this.present.link, name, body);
   }
 
   /** Any authenticated byte of the manager renews the lease. */

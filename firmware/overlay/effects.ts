@@ -52,6 +52,8 @@ export type OverlayEvent =
   | { type: 'write'; kind: string; id: string; value: Buffer | undefined }
   /** server: send a camera of its own a command; the reply is the effect `controlled` */
   | { type: 'control'; body: PacketBody<'cam-control'> }
+  /** server: send a camera of its own a wish; camera: tell the manager where one looks; comes out as `steered` */
+  | { type: 'steer'; body: PacketBody<'cam-steer'> }
   /** server: whether it can record at all; while it cannot, it takes no camera */
   | { type: 'capacity'; usable: boolean }
   /** leave the network in good order; the effect `left` tells when it is done */
@@ -81,6 +83,9 @@ export interface Memory {
   readonly document: readonly DocumentRow[];
 }
 
+/** What is counted of what happens. */
+export type StoryAbout = 'suspicion' | 'death';
+
 export type Effect =
   /** seal it and send it to every anycast endpoint, and to the servers at `also`, from a fresh socket */
   | { type: 'anycast'; packet: Packet; also: readonly Address[] }
@@ -96,7 +101,7 @@ export type Effect =
   /** a peer's fault: counted, and logged once per reason */
   | { type: 'refused'; reason: string; peer: string }
   /** for the log: what happened, to whom */
-  | { type: 'story'; text: string }
+  | { type: 'story'; text: string; about?: StoryAbout }
   /** server: this camera unit is now recorded here, over this link */
   | { type: 'attached'; link: LinkId; unit: string; cameras: readonly string[]; epoch: number }
   | { type: 'detached'; link: LinkId; unit: string; reason: string }
@@ -105,10 +110,13 @@ export type Effect =
   | { type: 'unmanaged'; server: string; reason: string }
   /** camera: the manager's clock showed this at this monotonic time, give or take */
   | { type: 'timed'; server: string; utcUs: number; atMs: number; uncertaintyMs: number }
-  /** camera: the manager wants it moved; answer with `controlReply` */
+  /** camera: the manager wants another stream, or wants it moved; answer with the event of the same name */
   | { type: 'control'; body: PacketBody<'cam-control'> }
+  | { type: 'steer'; body: PacketBody<'cam-steer'> }
   | { type: 'answered'; query: number; answer: QueryAnswer }
   | { type: 'controlled'; body: PacketBody<'cam-control'> }
+  /** server: where a camera of its own looks, asked for or not */
+  | { type: 'steered'; body: PacketBody<'cam-steer'> }
   /** rows of the site document that are new here */
   | { type: 'document'; rows: readonly DocumentRow[] }
   /** the unit has left and may stop */

@@ -6,6 +6,7 @@
  * Invariants: sent again, less and less often, until the present manager has said that it has them; tenures that a row
  * of the site document deletes are not taken back.
  */
+import { deletionOf } from './camera-deletion.ts';
 import type { Contacts } from './contacts.ts';
 import type { LinkId } from './effects.ts';
 import { encodePacketBody, packetNumber } from './packet-codec.ts';
@@ -13,9 +14,6 @@ import { exchangeMax, type OriginRow, type PacketBody, type Tenure } from './pac
 import { Requests } from './requests.ts';
 import type { ServerContext } from './server-context.ts';
 import { exchangeBody } from './spread.ts';
-
-/** The kind of document rows that delete a camera's history: the value is a time, µs since 1970, 8 bytes. */
-export const historyDeletion = 'history-deletion';
 
 const retryMs = { first: 2_000, max: 30_000 } as const;
 
@@ -187,9 +185,11 @@ export class HistoryHandover {
     return tenure.lastEpoch <= epoch && !this.isDeleted(tenure);
   }
 
-  private isDeleted({ camera, toUs }: Tenure): boolean {
-    const value = this.context.document.get(historyDeletion, camera);
-    return value?.length === 8 && toUs > 0 && toUs <= Number(value.readBigInt64BE());
+  private isDeleted({ camera, toUs, lastEpoch }: Tenure): boolean {
+    const deletion = deletionOf(this.context.document, camera);
+    if (deletion === undefined || toUs === 0) return false;
+    // Clocks differ, epochs do not.
+    return toUs <= deletion.untilUs || lastEpoch <= deletion.epoch;
   }
 
   /** A row of the site document says that a camera's history up to a time is deleted. */

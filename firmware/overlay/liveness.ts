@@ -152,6 +152,7 @@ export class Liveness {
     const asked = this.witnesses(neighbor);
     context.story(
       `${server} ${reason} → suspected${asked.length === 0 ? '' : `, asking ${asked.map(({ id }) => id).join(', ')}`}`,
+      'suspicion',
     );
     const buryAt = context.now + context.profile.buryMs * context.health.factor(context.now);
     context.timers.set(`bury:${server}`, buryAt, () => this.timeout(server));
@@ -297,7 +298,7 @@ export class Liveness {
 
   private bury(neighbor: Neighbor, why: string): void {
     const { server, card } = neighbor;
-    this.context.story(`${server} suspected → ${why} → dead`);
+    this.context.story(`${server} suspected → ${why} → dead`, 'death');
     this.end(server);
     this.parts.neighborhood.lose(server, 'it is dead');
     this.parts.exchange.bury(server);

@@ -24,6 +24,7 @@ import {
 } from '../base/codec.ts';
 import { shortId as id } from '../base/ids.ts';
 import { interned } from '../base/interned.ts';
+import { steerPacket } from './steer-packet.ts';
 
 /** Raised when a packet changes in a way that old firmware cannot read. */
 export const protocolVersion = 2;
@@ -305,6 +306,8 @@ export const bodies = {
       }),
     ),
   }),
+  /** server → camera: turn, zoom, remember; camera → manager: where it looks, as the reply and by itself as it moves */
+  'cam-steer': steerPacket,
   /** server → server: who manages this camera, and who did */
   'cam-query': struct({
     request: u32,
@@ -347,6 +350,7 @@ export const numbers: { readonly [K in PacketName]: number } = {
   'cam-control': 16,
   'cam-query': 17,
   'ss-relay': 18,
+  'cam-steer': 19,
 };
 
 export type PacketName = keyof typeof bodies;

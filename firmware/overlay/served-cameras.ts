@@ -5,6 +5,7 @@
  * Invariants: one link per unit; never more attached than the capacity; a camera whose claim elsewhere has a higher
  * epoch leaves this server's row; a silent camera is offline after `cameraSilenceMs`; an offer expires after `offerMs`.
  */
+import { isGone } from './camera-deletion.ts';
 import { counterMax, offerMs } from './constants.ts';
 import type { LinkId } from './effects.ts';
 import { unitBytes } from './origin-table.ts';
@@ -231,7 +232,8 @@ export class ServedCameras {
     camera.heardAt = this.context.now;
     if (packet.name === 'cam-connection') return this.accepted(camera, packet);
     // A unit answers for its own cameras only.
-    if (packet.name === 'cam-control' && !camera.cameras.includes(packet.body.camera)) return;
+    const isCommand = packet.name === 'cam-control' || packet.name === 'cam-steer';
+    if (isCommand && !camera.cameras.includes(packet.body.camera)) return;
     if (packet.name !== 'cam-echo') return this.hooks.other(camera, packet);
     if (packet.body.reply) camera.delayMs = this.context.now - camera.echoedAt;
     else this.context.send(link, 'cam-echo', { ...packet.body, reply: true });
@@ -283,6 +285,18 @@ export class ServedCameras {
     const { self, options, neighbors } = this.context;
     const others = neighbors.all().map(({ server, address }) => ({ server, link: address }));
     return [{ server: self, link: options.reachableAt }, ...others].slice(0, 8);
+  }
+
+  /** Somebody took a camera off the lists: it is claimed no longer, unless it is back. */
+  removed(camera: string): void {
+    for (const [unit, claim] of this.claims) {
+      if (claim.online || !claim.cameras.includes(camera)) continue;
+      if (!isGone(this.context.document, camera, claim.epoch)) continue;
+      const cameras = claim.cameras.filter((one) => one !== camera);
+      if (cameras.length === 0) this.claims.delete(unit);
+      else this.claims.set(unit, { ...claim, cameras });
+      this.hooks.changed();
+    }
   }
 
   private forgetOffline(): void {

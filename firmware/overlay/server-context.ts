@@ -3,7 +3,7 @@
  * step that is under way. The parts know each other only through here and through what server-node.ts gives them.
  */
 import { degreeDefault, type Profile } from './constants.ts';
-import type { Effect, LinkId, Memory, MemoryRecord, Random } from './effects.ts';
+import type { Effect, LinkId, Memory, MemoryRecord, Random, StoryAbout } from './effects.ts';
 import { HistoryTable } from './history-table.ts';
 import { HybridClock } from './hlc.ts';
 import { KnownServers } from './known-servers.ts';
@@ -108,8 +108,8 @@ export class ServerContext {
     this.effects.push(effect);
   }
 
-  story(text: string): void {
-    this.effects.push({ type: 'story', text });
+  story(text: string, about?: StoryAbout): void {
+    this.effects.push(about === undefined ? { type: 'story', text } : { type: 'story', text, about });
   }
 
   remember(record: MemoryRecord): void {

@@ -6,13 +6,15 @@
  * incarnation. Sans-IO: see effects.ts.
  */
 import { Arrivals } from './arrivals.ts';
+import { CameraCommands } from './camera-commands.ts';
+import { historyDeletion } from './camera-deletion.ts';
 import { CameraQuery } from './camera-query.ts';
 import { CameraRejoin } from './camera-rejoin.ts';
 import { knownServersMax, lateMs } from './constants.ts';
 import { Contacts } from './contacts.ts';
 import type { Effect, LinkId, OverlayEvent, OverlayNode, Peer } from './effects.ts';
 import { Exchange } from './exchange.ts';
-import { HistoryHandover, historyDeletion } from './history-handover.ts';
+import { HistoryHandover } from './history-handover.ts';
 import { JoinAnswers } from './join-answers.ts';
 import { Leaving } from './leaving.ts';
 import { Liveness } from './liveness.ts';
@@ -63,6 +65,7 @@ export class ServerNode implements OverlayNode {
   private readonly transfer: Transfer;
   private readonly handover: HistoryHandover;
   private readonly query: CameraQuery;
+  private readonly commands: CameraCommands;
   private readonly leaving: Leaving;
   private readonly arrivals: Arrivals;
   private readonly relay: Relay;
@@ -131,6 +134,7 @@ export class ServerNode implements OverlayNode {
     this.transfer = new Transfer(context, contacts, this.served);
     this.handover = new HistoryHandover(context, contacts);
     this.query = new CameraQuery(context, contacts, this.served);
+    this.commands = new CameraCommands(context, this.served);
     const { handover, served, joins, transfer } = this;
     this.leaving = new Leaving(context, { exchange, handover, served, joins, transfer });
     this.arrivals = new Arrivals(context, transfer);
@@ -221,7 +225,8 @@ export class ServerNode implements OverlayNode {
       case 'write':
         return this.exchange.write(event.kind, event.id, event.value);
       case 'control':
-        return this.control(event.body);
+      case 'steer':
+        return this.commands.command(event);
       case 'capacity':
         return this.served.setUsable(event.usable);
       case 'leave':
@@ -331,15 +336,7 @@ export class ServerNode implements OverlayNode {
   private cameraSays(unit: string, packet: Packet): void {
     if (packet.name === 'cam-transfer' && packet.body.stage === 'told')
       this.transfer.toldCamera(unit, packet.body);
-    if (packet.name === 'cam-control' && packet.body.reply)
-      this.context.emit({ type: 'controlled', body: packet.body });
-  }
-
-  private control(body: PacketBody<'cam-control'>): void {
-    const camera = this.served.attachedCamera(body.camera);
-    if (camera !== undefined) return this.context.send(camera.link, 'cam-control', body);
-    const refusal = `${this.context.self} does not manage ${body.camera}`;
-    this.context.emit({ type: 'controlled', body: { ...body, reply: true, refusal } });
+    this.commands.said(packet);
   }
 
   private gained(neighbor: Neighbor, accepted: boolean): void {
@@ -394,7 +391,10 @@ export class ServerNode implements OverlayNode {
   }
 
   private documentChanged(rows: readonly DocumentRow[]): void {
-    for (const { kind, id } of rows) if (kind === historyDeletion) this.handover.deleted(id);
+    for (const { id } of rows.filter(({ kind }) => kind === historyDeletion)) {
+      this.handover.deleted(id);
+      this.served.removed(id);
+    }
     this.context.emit({ type: 'document', rows });
   }
 }

@@ -1,4 +1,5 @@
 /** The views of a server's tables: what people, the page and the simulator see of it. */
+import { isGone } from './camera-deletion.ts';
 import { isDead } from './origin-table.ts';
 import type { ServerContext } from './server-context.ts';
 import { queryView } from './tables-view.ts';
@@ -78,9 +79,12 @@ export function serversOf(context: ServerContext): ServerView[] {
   }));
 }
 
-/** Every camera with its present, or last, manager. */
-export function camerasOf({ rows, self }: ServerContext): CameraView[] {
+/** Every camera with its present, or last, manager; without those that are gone for good. */
+export function camerasOf({ rows, self, document }: ServerContext): CameraView[] {
   const hops = rows.hopsFrom(self);
   // Whether a camera of a server that cannot be reached is online, nobody knows.
-  return rows.cameras().map((view) => ({ ...view, online: view.online && hops.has(view.manager) }));
+  return rows
+    .cameras()
+    .map((view) => ({ ...view, online: view.online && hops.has(view.manager) }))
+    .filter(({ camera, epoch, online }) => online || !isGone(document, camera, epoch));
 }

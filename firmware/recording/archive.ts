@@ -29,6 +29,14 @@ export interface SegmentDetail {
   readonly fragments: readonly FragmentListing[];
 }
 
+/** The segments next to a time. */
+export interface NearSegments {
+  /** of those that begin at or before it, the one that begins last */
+  readonly before: SegmentListing | undefined;
+  /** of those that begin after it, the one that begins first */
+  readonly after: SegmentListing | undefined;
+}
+
 /** One server's recordings. */
 export interface Archive {
   /** Cameras that have anything recorded here, sorted. */
@@ -37,6 +45,13 @@ export interface Archive {
   segments(camera: string, range: { fromUs: number; toUs: number; limit: number }): Promise<SegmentListing[]>;
   /** Explained gaps that overlap [fromUs, toUs), by start. */
   gaps(camera: string, range: { fromUs: number; toUs: number }): Promise<Gap[]>;
+  /** The stretches of [fromUs, toUs) of which there is something, by start, seams closed. Cheap also for a year. */
+  coverage(
+    camera: string,
+    range: { fromUs: number; toUs: number },
+  ): Promise<{ fromUs: number; toUs: number }[]>;
+  /** The segments next to a time, however far away. */
+  near(camera: string, atUs: number): Promise<NearSegments>;
   /** Undefined when there is no such segment here. */
   detail(camera: string, name: string): Promise<SegmentDetail | undefined>;
   /** Bytes [offset, offset + length) of a segment's file; shorter at the end. Rejects with a Failure when it is gone. */

@@ -8,11 +8,12 @@
 import { decode } from '../base/codec.ts';
 import { Failure } from '../base/failure.ts';
 import type { Gap } from '../media/sample.ts';
-import type { Archive, SegmentDetail, SegmentListing } from './archive.ts';
+import type { Archive, NearSegments, SegmentDetail, SegmentListing } from './archive.ts';
 import type { Disk } from './disk.ts';
 import { readPages } from './index-pages.ts';
 import { decodeDetail, deletedRow, endOf, eventRow, eventUsMax, keys, segmentUsMax } from './index-rows.ts';
 import type { IndexStore } from './index-store.ts';
+import { joinRanges, type RecordedDays, seamUs } from './recorded-days.ts';
 import { decodeListing, findListing } from './segment-lookup.ts';
 import { segmentPath } from './segment-writer.ts';
 import type { Volume } from './volumes.ts';
@@ -21,8 +22,6 @@ import type { Volume } from './volumes.ts';
 const gapsMax = 10_000;
 /** Listings that are read at a time. */
 const listingsPerRead = { min: 256, max: 2_048 } as const;
-/** Listings that are looked at to find what retention has left; the time after them is not explained. */
-const leftMax = 50_000;
 
 /** A segment that is being written. */
 export interface OpenSegment {
@@ -34,6 +33,7 @@ export interface OpenSegment {
 export interface IndexArchiveOptions {
   readonly disk: Pick<Disk, 'read'>;
   readonly index: Pick<IndexStore, 'get' | 'range'>;
+  readonly days: Pick<RecordedDays, 'of'>;
   readonly volumes: { byNumber(volume: number): Volume | undefined };
   /** those of a camera, or of all */
   readonly openSegments: (camera?: string) => Iterable<OpenSegment>;
@@ -77,6 +77,37 @@ export class IndexArchive implements Archive {
     });
     const deleted = await this.deletedIn(camera, range, gaps);
     return [...gaps, ...deleted].sort((a, b) => a.fromUs - b.fromUs).slice(0, gapsMax);
+  }
+
+  async coverage(camera: string, range: TimeRange): Promise<TimeRange[]> {
+    const open = this.openOf(camera).map(({ listing }) => listing);
+    const ranges = [
+      ...(await this.options.days.of(camera, range)),
+      ...open.filter((one) => overlaps(one, range)),
+    ]
+      .map(({ fromUs, toUs }) => ({
+        fromUs: Math.max(fromUs, range.fromUs),
+        toUs: Math.min(toUs, range.toUs),
+      }))
+      .sort((a, b) => a.fromUs - b.fromUs);
+    return joinRanges(ranges, seamUs);
+  }
+
+  async near(camera: string, atUs: number): Promise<NearSegments> {
+    const { index } = this.options;
+    const open = this.openOf(camera).map(({ listing }) => listing);
+    const next = keys.listingAt(camera, atUs + 1);
+    const listings = `s/${camera}/`;
+    const [earlier, later] = await Promise.all([
+      index.range({ from: listings, to: next, limit: 1, reverse: true }),
+      index.range({ from: next, to: endOf(listings), limit: 1 }),
+    ]);
+    const sealed = [...earlier, ...later].flatMap((row) => decodeListing(camera, row)?.listing ?? []);
+    const all = [...sealed, ...open].sort((a, b) => a.fromUs - b.fromUs);
+    return {
+      before: all.findLast(({ fromUs }) => fromUs <= atUs),
+      after: all.find(({ fromUs }) => fromUs > atUs),
+    };
   }
 
   async detail(camera: string, name: string): Promise<SegmentDetail | undefined> {
@@ -148,9 +179,8 @@ export class IndexArchive implements Archive {
     if (deleted === undefined || !deleted.ok || !overlaps(deleted.value, range)) return [];
     const fromUs = Math.max(range.fromUs, deleted.value.fromUs);
     const toUs = Math.min(range.toUs, deleted.value.toUs);
-    const left = await this.sealedIn(camera, { fromUs, toUs }, leftMax);
-    const until = left.length < leftMax ? toUs : Math.min(toUs, left.at(-1)?.fromUs ?? toUs);
-    return without({ fromUs, toUs: until }, [...explained, ...left]).map((rest) => ({
+    const left = await this.options.days.of(camera, { fromUs, toUs });
+    return without({ fromUs, toUs }, [...explained, ...left]).map((rest) => ({
       camera,
       ...rest,
       reason: 'retention',

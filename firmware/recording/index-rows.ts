@@ -78,6 +78,10 @@ export const listingRow = struct({
   captureId: text(64),
 });
 
+/** What a listing begins with: all that is read of it where many are read. */
+export const listingSpan = struct({ fromUs: i64, toUs: i64 });
+export const listingSpanBytes = 16;
+
 export const openRow = struct({ volume: u8, epoch: u32 });
 /** Of a segment in the order of retention, and of one that is being deleted. */
 export const extentRow = struct({ fromUs: i64, toUs: i64, bytes: u64 });

@@ -9,6 +9,8 @@ interface KeyRange {
   /** exclusive */
   readonly to: string;
   readonly limit: number;
+  /** from the last key down; default from the first up */
+  readonly reverse?: boolean;
 }
 
 export interface IndexStore extends AsyncDisposable {

@@ -17,6 +17,7 @@ import { prepareFormat } from './index-format.ts';
 import { eventRow, eventUsMax, keys, put } from './index-rows.ts';
 import type { IndexStore } from './index-store.ts';
 import { Ledger } from './ledger.ts';
+import { RecordedDays } from './recorded-days.ts';
 import {
   type RecoveryGround,
   type RecoveryProgress,
@@ -47,6 +48,8 @@ export interface RecorderOptions
   readonly clock: Clock;
   /** threads that wait for disks; all volumes and the index share them */
   readonly threads: number;
+  /** told of each gap that was stored */
+  readonly onGap?: (gap: Gap) => void;
   /** told of each segment that start-up has looked at */
   readonly onRecovery?: (progress: RecoveryProgress) => void;
 }
@@ -85,7 +88,8 @@ export interface Recorder extends AsyncDisposable {
  * does not work; volumes that do not are left out until they do.
  */
 export async function openRecorder(options: RecorderOptions): Promise<Recorder> {
-  const { index, clock } = options;
+  const { clock } = options;
+  const { index, days } = RecordedDays.watching(options.index);
   const widths = laneWidths(options.threads, options.volumes.length);
   const lanes = withLanes(options.disk, options.volumes, widths);
   const disk = withDeadline(lanes, clock, volumeAnswerMs);
@@ -93,11 +97,16 @@ export async function openRecorder(options: RecorderOptions): Promise<Recorder> 
   const ledger = await Ledger.open(index);
   const volumes = await Volumes.open({
     ...options,
+    index,
     disk,
     folders: options.volumes,
     recordedBytes: (number) => recordedOn(ledger, number),
   });
-  const unfinished: RecoveryGround = { disk, ledger, volumes, addGap: (gap) => addGap(index, gap) };
+  const storeGap = async (gap: Gap): Promise<void> => {
+    await addGap(index, gap);
+    options.onGap?.(gap);
+  };
+  const unfinished: RecoveryGround = { disk, ledger, volumes, addGap: storeGap };
   const recovery = await recoverSegments(unfinished, options.onRecovery);
   let { waiting } = recovery;
   const check = async (): Promise<void> => {
@@ -133,7 +142,7 @@ export async function openRecorder(options: RecorderOptions): Promise<Recorder> 
     active.delete(recorder);
   };
   return {
-    archive: new IndexArchive({ disk, index, volumes, openSegments }),
+    archive: new IndexArchive({ disk, index, days, volumes, openSegments }),
     recovery,
     ledger,
     volumes,
@@ -148,7 +157,7 @@ export async function openRecorder(options: RecorderOptions): Promise<Recorder> 
     },
     finish,
     openSegments,
-    addGap: (gap) => addGap(index, gap),
+    addGap: storeGap,
     [Symbol.asyncDispose]: async () => {
       stopChecks();
       await Promise.all([...active].map(finish));

@@ -22,6 +22,35 @@ export interface RetentionSettings {
   }[];
 }
 
+/** What people have set for the whole site while it runs; undefined: nothing. */
+export interface SiteRetention {
+  /** of this server */
+  readonly days: number | undefined;
+  readonly cameras: ReadonlyMap<
+    string,
+    { readonly days: number | undefined; readonly maxMb: number | undefined }
+  >;
+}
+
+/**
+ * What counts when the site's settings are laid over those of `unit.yaml`. Of the age, the first that is set: the camera's
+ * in the site, the camera's in `unit.yaml`, this server's in the site, this server's in `unit.yaml`. Of a camera's size
+ * the site's, then that in `unit.yaml`.
+ */
+export function withSite(settings: RetentionSettings, site: SiteRetention): RetentionSettings {
+  const own = new Map(settings.cameras.map((camera) => [camera.id, camera]));
+  const cameras = [...new Set([...own.keys(), ...site.cameras.keys()])].map((id) => {
+    const [configured, set] = [own.get(id), site.cameras.get(id)];
+    const setGigabytes = set?.maxMb === undefined ? undefined : (set.maxMb * megabyte) / gigabyte;
+    return {
+      id,
+      days: set?.days ?? configured?.days,
+      gigabytes: setGigabytes ?? configured?.gigabytes,
+    };
+  });
+  return { ...settings, days: site.days ?? settings.days, cameras };
+}
+
 /** Bytes that stay free on a volume of this size: 2 %, at least 256 MB, at most 10 GB or a tenth of it. */
 export function reserveBytesOf(totalBytes: number, reserveMb?: number): number {
   if (reserveMb !== undefined) return reserveMb * megabyte;

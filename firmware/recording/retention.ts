@@ -19,6 +19,8 @@ import {
   bytesMaxOfAll,
   type RetentionSettings,
   reserveBytesOf,
+  type SiteRetention,
+  withSite,
 } from './retention-rules.ts';
 import { type SegmentSource, SegmentSources } from './segment-sources.ts';
 import type { Volume, VolumeStatus } from './volumes.ts';
@@ -46,7 +48,10 @@ export interface RetentionOptions {
     status(): VolumeStatus[];
     check(): Promise<void>;
   };
+  /** of `unit.yaml` */
   readonly settings: RetentionSettings;
+  /** what people have set since; asked at each pass */
+  readonly site?: (() => SiteRetention) | undefined;
   /** what is being written now */
   readonly openBytes: () => Iterable<{
     readonly volume: number;
@@ -116,17 +121,18 @@ export class Retention {
       const usable = this.usableNumbers();
       const cameras = new Set([...this.options.ledger.totals().keys()].map((key) => placeOfSum(key).camera));
       const nowUs = this.believedUs();
+      const settings = this.settingsNow();
       for (const camera of cameras) {
         const source = this.sources.ofCamera(camera, (volume) => usable.has(volume));
-        const ageUs = ageUsMaxOf(this.options.settings, camera);
+        const ageUs = ageUsMaxOf(settings, camera);
         if (ageUs !== undefined && nowUs !== undefined) {
           add(done, await this.deleteWhile(source, ({ toUs }) => toUs < nowUs - ageUs));
         }
-        const bytesMax = bytesMaxOf(this.options.settings, camera);
+        const bytesMax = bytesMaxOf(settings, camera);
         const excess = bytesMax === undefined ? 0 : this.recordedBytes(usable, camera) - bytesMax;
         if (excess > 0) add(done, await this.deleteBytes(source, excess));
       }
-      const bytesMax = bytesMaxOfAll(this.options.settings);
+      const bytesMax = bytesMaxOfAll(settings);
       const excess = bytesMax === undefined ? 0 : this.recordedBytes(usable) - bytesMax;
       if (excess > 0) add(done, await this.deleteBytes(this.sources.ofVolumes([...usable]), excess));
       return done;
@@ -157,6 +163,11 @@ export class Retention {
       if (done.segments > 0) await this.options.volumes.check();
       return done;
     });
+  }
+
+  private settingsNow(): RetentionSettings {
+    const { settings, site } = this.options;
+    return site === undefined ? settings : withSite(settings, site());
   }
 
   /** One pass after another: two would delete for the same shortage. */

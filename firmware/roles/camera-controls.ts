@@ -7,7 +7,7 @@
 import type { Clock } from '../base/clock.ts';
 import { Failure } from '../base/failure.ts';
 import type { PacketBody } from '../overlay/packets.ts';
-import type { StreamAccess, StreamOutcome, StreamWish } from '../viewing/stream-route.ts';
+import type { StreamAccess, StreamOutcome, StreamWish } from '../viewing/stream-access.ts';
 
 type Control = PacketBody<'cam-control'>;
 
@@ -22,6 +22,7 @@ export interface CameraControlsOptions {
 export class CameraControls implements StreamAccess {
   private readonly options: CameraControlsOptions;
   private readonly waiting = new Map<number, (reply: Control) => void>();
+  private readonly frameRates = new Map<string, number>();
   private next = 1;
 
   constructor(options: CameraControlsOptions) {
@@ -50,8 +51,20 @@ export class CameraControls implements StreamAccess {
 
   /** A camera's reply, or this server's own for one that is elsewhere; one that comes too late changes nothing. */
   controlled(reply: Control): void {
+    const { camera, refusal, stream } = reply;
+    if (refusal === '' && stream?.frameRate !== undefined) this.frameRates.set(camera, stream.frameRate);
     this.waiting.get(reply.request)?.(reply);
     this.waiting.delete(reply.request);
+  }
+
+  /** Pictures per second of a camera that is managed here; undefined while it has not said. */
+  frameRate(camera: string): number | undefined {
+    return this.frameRates.get(camera);
+  }
+
+  /** The cameras of a unit that is managed here no longer. */
+  gone(cameras: readonly string[]): void {
+    for (const camera of cameras) this.frameRates.delete(camera);
   }
 
   private control(camera: string, stream: Control['stream']): Promise<Control> {

@@ -10,6 +10,7 @@ import { UtcKeeper } from '../capture/utc-mapping.ts';
 import type { CameraConfig, CameraUnitConfig } from '../config/unit-config.ts';
 import { captureStarter } from '../io/capture-child.ts';
 import { beginIncarnation } from '../io/state-file.ts';
+import { readSteering, writeSteering } from '../io/steering-state.ts';
 import { notedMs, readRecorded, readStream, writeRecorded, writeStream } from '../io/stream-state.ts';
 import { systemRandom } from '../io/system-random.ts';
 import { loadIdentity } from '../io/tls-identity.ts';
@@ -18,6 +19,7 @@ import { openFileMemory } from '../io/unit-memory.ts';
 import { changedStream, type StreamChange, type StreamSettings } from '../media/stream-settings.ts';
 import { CameraNode } from '../overlay/camera-node.ts';
 import { profiles } from '../overlay/constants.ts';
+import type { LinkId } from '../overlay/effects.ts';
 import type { Log } from '../runtime/log.ts';
 import { Refusals } from '../runtime/log.ts';
 import { ServiceStack } from '../runtime/service-stack.ts';
@@ -26,6 +28,7 @@ import { clockTrust, writtenUtcMs } from './clock-trust.ts';
 import { Handover } from './handover.ts';
 import { OverlayUnit, type OverlayUnitOptions } from './overlay-unit.ts';
 import { StreamControls, type StreamedCamera } from './stream-controls.ts';
+import { UnitSteering } from './unit-steering.ts';
 
 /** While nobody watches, samples leave this often. */
 const batchMs = 400;
@@ -54,7 +57,6 @@ export async function startCamera(options: RoleOptions<CameraUnitConfig>): Promi
     const certain = config.clock.trusted === 'yes';
     const utc = new UtcKeeper({ clock, trusted: clockTrust(config.clock, clock), certain, writtenUtcMs });
     const recorded = new Map(readRecorded(config.data));
-    const captures: CaptureService[] = [];
     const overridesOf = ({ id }: CameraConfig): StreamChange => readStream(config.data, id);
     const settingsOf = (camera: CameraConfig): StreamSettings => changedStream(camera, overridesOf(camera));
     const streams = new Map<string, StreamedCamera>();
@@ -66,13 +68,30 @@ export async function startCamera(options: RoleOptions<CameraUnitConfig>): Promi
     services.use(memory);
 
     const handover = new Handover(outboxes, clock, (link, stream) => overlay.shell.use(link, stream));
+    const captures = new Map<string, CaptureService>();
+    const steering = new UnitSteering({
+      cameras,
+      clock,
+      kept: readSteering(config.data),
+      keep: (kept) => writeSteering(config.data, kept),
+      aim: (camera, position) => captures.get(camera)?.aim(position),
+      tell: (body) => overlay.shell.steer(body),
+    });
+    services.defer(() => steering[Symbol.dispose]());
+    const managed = (link: LinkId, server: string): void => {
+      handover.managed(link, server);
+      steering.announce();
+      for (const camera of streams.keys()) overlay.shell.control(controls.told(camera));
+    };
     const onEffect: OverlayUnitOptions['onEffect'] = (effect) => {
-      if (effect.type === 'managed') handover.managed(effect.link, effect.server);
+      if (effect.type === 'managed') managed(effect.link, effect.server);
       else if (effect.type === 'unmanaged') handover.unmanaged(effect.server);
-      else if (effect.type === 'control') overlay.shell.control(controls.control(effect.body));
+      else if (effect.type === 'control')
+        overlay.shell.control(steering.control(effect.body) ?? controls.control(effect.body));
+      else if (effect.type === 'steer') overlay.shell.steer(steering.wish(effect.body));
       else if (effect.type === 'timed') {
         utc.timed(effect);
-        for (const capture of captures) capture.clockHeard();
+        for (const capture of captures.values()) capture.clockHeard();
       }
     };
 
@@ -125,6 +144,7 @@ export async function startCamera(options: RoleOptions<CameraUnitConfig>): Promi
         utc,
         offSinceUs: recorded.get(camera.id),
         clock,
+        aim: steering.aim(camera.id),
         start: captureStarter(options.program),
         onSample: () => handover.sampled(camera.id),
         onState: (state) => {
@@ -136,7 +156,7 @@ export async function startCamera(options: RoleOptions<CameraUnitConfig>): Promi
       });
       capture.open();
       services.use(capture);
-      captures.push(capture);
+      captures.set(camera.id, capture);
       streams.set(camera.id, { configured: camera, overrides: overridesOf(camera), capture });
     }
 

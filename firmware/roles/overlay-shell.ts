@@ -8,7 +8,7 @@
  */
 import type { Clock } from '../base/clock.ts';
 import { type FrameParts, joinParts } from '../base/frames.ts';
-import type { Effect, LinkId, OverlayEvent, OverlayNode } from '../overlay/effects.ts';
+import type { Effect, LinkId, OverlayEvent, OverlayNode, StoryAbout } from '../overlay/effects.ts';
 import { decodePacketBody, encodePacketBody, packetNumber } from '../overlay/packet-codec.ts';
 import type { Packet, PacketBody } from '../overlay/packets.ts';
 import type { FrameLink, Surroundings } from '../overlay/surroundings.ts';
@@ -64,6 +64,8 @@ export interface OverlayShellOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly refusals: Refusals;
+  /** something happened that is counted */
+  readonly onStory?: ((about: StoryAbout) => void) | undefined;
   /** called in the middle of a step: what it asks of the shell happens after the effects of that step */
   readonly onEffect: (effect: RoleEffect) => void;
 }
@@ -117,6 +119,11 @@ export class OverlayShell implements AsyncDisposable {
   /** Server: sends a camera of its own a command. Camera: answers one (`reply`). */
   control(body: PacketBody<'cam-control'>): void {
     this.handle({ type: 'control', body });
+  }
+
+  /** Server: sends a camera of its own a wish. Camera: tells the manager where one looks. */
+  steer(body: PacketBody<'cam-steer'>): void {
+    this.handle({ type: 'steer', body });
   }
 
   /** Server: whether it can record at all. */
@@ -267,6 +274,7 @@ export class OverlayShell implements AsyncDisposable {
       case 'refused':
         return refusals.refuse(effect.reason, effect.peer);
       case 'story':
+        if (effect.about !== undefined) this.options.onStory?.(effect.about);
         return log('info', effect.text);
       default:
         return this.options.onEffect(effect);

@@ -9,7 +9,7 @@ import { UnitSurroundings } from '../io/surroundings.ts';
 import type { UnitIdentity } from '../io/tls-identity.ts';
 import type { UnitMemory } from '../io/unit-memory.ts';
 import { profiles } from '../overlay/constants.ts';
-import type { OverlayNode } from '../overlay/effects.ts';
+import type { OverlayNode, StoryAbout } from '../overlay/effects.ts';
 import type { Log, Refusals } from '../runtime/log.ts';
 import { OverlayShell, type RoleEffect } from './overlay-shell.ts';
 
@@ -26,6 +26,7 @@ export interface OverlayUnitOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly refusals: Refusals;
+  readonly onStory?: ((about: StoryAbout) => void) | undefined;
   readonly onEffect: (effect: Exclude<RoleEffect, { type: 'left' }>) => void;
 }
 
@@ -55,6 +56,7 @@ export class OverlayUnit implements AsyncDisposable {
       clock,
       log,
       refusals,
+      onStory: options.onStory,
       onEffect: (effect) => {
         if (effect.type === 'left') this.onLeft();
         else options.onEffect(effect);

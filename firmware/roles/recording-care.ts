@@ -15,10 +15,10 @@ import {
 import type { Recorder } from '../recording/recorder.ts';
 import { type Alarm, RecordingAlarm, type SeenCamera } from '../recording/recording-alarm.ts';
 import { Retention, type RetentionOptions, type RetentionReport } from '../recording/retention.ts';
-import type { RetentionSettings } from '../recording/retention-rules.ts';
+import type { RetentionSettings, SiteRetention } from '../recording/retention-rules.ts';
 import type { Volume } from '../recording/volumes.ts';
 import type { Log } from '../runtime/log.ts';
-import type { ProtectionAccess } from '../viewing/protected-ranges.ts';
+import type { ProtectionAccess } from '../viewing/protection-access.ts';
 import type { OverlayShell } from './overlay-shell.ts';
 
 /** How often the free space, the limits and the cameras are looked at. */
@@ -31,6 +31,8 @@ export interface RecordingCareOptions {
   readonly recorder: Pick<RetentionOptions, 'disk' | 'ledger' | 'volumes'> &
     Pick<Recorder, 'usable' | 'openSegments'>;
   readonly settings: RetentionSettings;
+  /** what people have set for the site */
+  readonly site?: () => SiteRetention;
   readonly clock: Clock;
   readonly clockTrusted: () => boolean;
   readonly log: Log;
@@ -54,13 +56,14 @@ export class RecordingCare implements AsyncDisposable, ProtectionAccess {
 
   constructor(options: RecordingCareOptions) {
     this.options = options;
-    const { recorder, settings, clock, clockTrusted } = options;
+    const { recorder, settings, site, clock, clockTrusted } = options;
     const { disk, ledger, volumes } = recorder;
     this.retention = new Retention({
       disk,
       ledger,
       volumes,
       settings,
+      site,
       clock,
       clockTrusted,
       protections: this.protections,

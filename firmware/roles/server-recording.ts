@@ -6,27 +6,40 @@ import { diskThreads, realDisk } from '../io/disk.ts';
 import { openLevelStore } from '../io/level-store.ts';
 import { systemRandom } from '../io/system-random.ts';
 import { openIndexMemory, type UnitMemory } from '../io/unit-memory.ts';
+import { withTimings } from '../recording/disk-timings.ts';
+import type { IndexStore } from '../recording/index-store.ts';
 import { openRecorder, type Recorder } from '../recording/recorder.ts';
 import { reserveBytesOf } from '../recording/retention-rules.ts';
 import type { Log } from '../runtime/log.ts';
 import type { ServiceStack } from '../runtime/service-stack.ts';
+import type { SiteSettings } from '../site/site-settings.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
 import { clockTrust } from './clock-trust.ts';
 import type { IngestTable } from './ingest-table.ts';
 import { RecordingCare } from './recording-care.ts';
 
+export interface RecordingOptions {
+  readonly config: ServerUnitConfig;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  /** what people have set for the site */
+  readonly settings: SiteSettings;
+}
+
 /** Recordings, their index, and what the overlay remembers in it. */
 export async function openRecording(
-  { config, clock, log }: { config: ServerUnitConfig; clock: Clock; log: Log },
+  { config, clock, log, metrics, settings }: RecordingOptions,
   services: ServiceStack,
   ingests: IngestTable,
-): Promise<{ recorder: Recorder; memory: UnitMemory; care: RecordingCare }> {
+): Promise<{ index: IndexStore; recorder: Recorder; memory: UnitMemory; care: RecordingCare }> {
   const { volumes, segmentSeconds, syncIntervalMs, retention } = config.server;
   const index = await openLevelStore(join(config.data, 'index'));
   // The recorder closes it, if there comes to be one.
   services.use(index);
   let care: RecordingCare | undefined = undefined;
   const recorder = await openRecorder({
-    disk: realDisk,
+    disk: withTimings(realDisk, clock, metrics),
     threads: diskThreads(),
     index,
     volumes,
@@ -38,6 +51,7 @@ export async function openRecording(
     reserveBytes: (totalBytes) => reserveBytesOf(totalBytes, retention.reserveMb),
     onUsable: (usable) => care?.usable(usable),
     onFull: (volume) => care?.full(volume),
+    onGap: (gap) => metrics.gap(gap),
   });
   services.use(recorder);
   for (const note of recorder.recovery.notes) log('warn', `start-up recovery: ${note}`);
@@ -50,11 +64,12 @@ export async function openRecording(
     server: config.unit,
     recorder,
     settings: retention,
+    site: () => ({ days: settings.ofServer(config.unit).days, cameras: settings.allCameras() }),
     clock,
     clockTrusted: clockTrust(config.clock, clock),
     log,
     cameras: () => ingests.seen(),
   });
   services.use(care);
-  return { recorder, memory, care };
+  return { index, recorder, memory, care };
 }

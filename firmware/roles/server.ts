@@ -6,7 +6,8 @@ import type { AnycastEndpoint, ServerUnitConfig } from '../config/unit-config.ts
 import { anycastPortDefault } from '../config/unit-config.ts';
 import { AnycastAddress, ownedAddresses } from '../io/anycast-address.ts';
 import { type AnycastReceiver, receiveAnycast } from '../io/anycast-receiver.ts';
-import { openHttpServer } from '../io/http-server.ts';
+import { gstreamerDecoder } from '../io/frame-decoder.ts';
+import { type HttpServer, openHttpServer } from '../io/http-server.ts';
 import { createPeerClient } from '../io/peer-client.ts';
 import { processUsage } from '../io/process-usage.ts';
 import { beginIncarnation } from '../io/state-file.ts';
@@ -14,29 +15,35 @@ import { systemRandom } from '../io/system-random.ts';
 import { loadIdentity } from '../io/tls-identity.ts';
 import { listenForLinks } from '../io/tls-link.ts';
 import { profiles } from '../overlay/constants.ts';
+import type { DocumentRow } from '../overlay/packets.ts';
 import { ServerNode } from '../overlay/server-node.ts';
+import type { CameraView } from '../overlay/views.ts';
 import type { Recorder } from '../recording/recorder.ts';
 import { Refusals } from '../runtime/log.ts';
 import type { LogRing } from '../runtime/log-ring.ts';
 import { ServiceStack } from '../runtime/service-stack.ts';
 import { peerIdentity } from '../site/identity.ts';
+import { SiteSettings } from '../site/site-settings.ts';
 import type { StatusAnswer } from '../viewing/api.ts';
-import { createViewing } from '../viewing/http-api.ts';
+import { createViewing, type Viewing } from '../viewing/http-api.ts';
 import { createLiveHub } from '../viewing/live-hub.ts';
 import type { NetworkAccess } from '../viewing/network-access.ts';
 import type { PageAssets } from '../viewing/page-shell.ts';
 import { alarmJson, volumeJson } from '../viewing/recording-json.ts';
 import { advertisedAddress, reachableAddress } from './advertised-address.ts';
 import type { RoleOptions } from './camera.ts';
-import { CameraControls } from './camera-controls.ts';
 import { CameraQueries } from './camera-queries.ts';
 import { clockTrust } from './clock-trust.ts';
 import { IngestTable } from './ingest-table.ts';
 import { Intake } from './intake.ts';
+import type { OverlayShell } from './overlay-shell.ts';
 import { OverlayUnit, type OverlayUnitOptions } from './overlay-unit.ts';
 import type { RecordingCare } from './recording-care.ts';
+import { memoryWithFirstAdmin, openServerAccess, startServerAccess } from './server-access.ts';
+import { ServerControls } from './server-controls.ts';
 import { serverDirectory } from './server-directory.ts';
 import { openRecording } from './server-recording.ts';
+import { serverMetrics, startTelemetry } from './server-telemetry.ts';
 
 /** A question travels over four servers at most, each of which waits for its answer. */
 const queryReplies = 6;
@@ -58,8 +65,20 @@ export async function startServer(options: ServerOptions): Promise<AsyncDisposab
     const refusals = new Refusals(log);
     const { incarnation } = beginIncarnation(config.data);
     const ingests = new IngestTable();
-    const { recorder, memory, care } = await openRecording(options, services, ingests);
+    const metrics = serverMetrics(options);
+    const settings = new SiteSettings();
+    const { index, recorder, memory, care } = await openRecording(
+      { ...options, metrics, settings },
+      services,
+      ingests,
+    );
     services.defer(() => ingests.closeAll('the server stops'));
+    const accessParts = { config, clock, log, identity, index, refusals };
+    const access = await openServerAccess(accessParts, services);
+    const known = await memoryWithFirstAdmin(memory.loaded, accessParts);
+    // Who is signed in stays so while the server starts.
+    access.documentChanged(known.document);
+    settings.take(known.document);
     const live = createLiveHub({ onWatched: (camera, watched) => ingests.setPacing(camera, watched) });
 
     // The page is there a moment before the node, which must know its port.
@@ -67,7 +86,7 @@ export async function startServer(options: ServerOptions): Promise<AsyncDisposab
     const present = (): ServerNode => node ?? starting();
     const profile = profiles[config.overlay.profile];
     const directory = serverDirectory(
-      { servers: () => node?.servers() ?? [], cameras: () => node?.cameras() ?? [] },
+      { servers: () => node?.servers() ?? [], cameras: () => cameras() },
       identity.site,
       config.unit,
     );
@@ -77,7 +96,10 @@ export async function startServer(options: ServerOptions): Promise<AsyncDisposab
       ask: (query, camera) => overlay.shell.query(query, camera),
       lastKnown: (camera) => node?.cameras().find((view) => view.camera === camera),
     });
-    const streams = new CameraControls({ clock, send: (body) => overlay.shell.control(body) });
+    const cameras = (): CameraView[] => node?.cameras() ?? [];
+    const shell = (): OverlayShell => (present(), overlay.shell);
+    const controls = new ServerControls({ clock, shell, settings, live, cameras });
+    const { streams } = controls;
     const network: NetworkAccess = {
       tables: () => present().tables(),
       where: async (camera) => (present(), queries.where(camera)),
@@ -92,6 +114,7 @@ export async function startServer(options: ServerOptions): Promise<AsyncDisposab
       resolve: (server) => directory.addressOf(server),
     });
     services.defer(() => peers[Symbol.dispose]());
+    const status = serverStatus(options, { ingests, refusals, recorder, care });
     const viewing = createViewing({
       version,
       directory,
@@ -101,13 +124,19 @@ export async function startServer(options: ServerOptions): Promise<AsyncDisposab
       live,
       peers,
       streams,
+      ptz: controls.ptz,
+      settings: controls.settings,
+      access,
+      accounts: access,
+      signLinks: (target) => access.links.covering(target),
+      decoder: gstreamerDecoder(),
       clock,
-      status: serverStatus(options, { ingests, refusals, recorder, care }),
+      status,
+      metrics,
       assets: options.assets,
       onError: (thrown) => log('error', 'a request failed', { error: String(thrown) }),
     });
-    const { host, port } = config.server.http;
-    const http = await openHttpServer({ viewing, host, port, signal: new AbortController().signal });
+    const http = await openHttp(options, viewing);
     services.use(http);
 
     // The node must know both ports. Nothing is accepted before `overlay` exists: it is made in the same turn.
@@ -132,7 +161,7 @@ export async function startServer(options: ServerOptions): Promise<AsyncDisposab
       kbpsMax: config.server.kbpsMax,
       degree: config.server.links,
       profile,
-      memory: memory.loaded,
+      memory: known,
       random: systemRandom,
       utcUs: () => Math.round(clock.utcMs() * 1000),
       clockTrusted: clockTrust(config.clock, clock),
@@ -145,12 +174,16 @@ export async function startServer(options: ServerOptions): Promise<AsyncDisposab
     address.set(false);
 
     const intake = new Intake({ ingests, recorder, live });
+    const documentChanged = (rows: readonly DocumentRow[]): void => {
+      care.documentChanged(rows);
+      access.documentChanged(rows);
+    };
     const onEffect: OverlayUnitOptions['onEffect'] = (effect) => {
       if (effect.type === 'attached') intake.attached(effect, overlay.shell);
       else if (effect.type === 'detached') intake.detached(effect, overlay.shell);
-      else if (effect.type === 'document') care.documentChanged(effect.rows);
+      else if (effect.type === 'document') documentChanged(effect.rows);
       else if (effect.type === 'answered') queries.answered(effect.query, effect.answer);
-      else if (effect.type === 'controlled') streams.controlled(effect.body);
+      controls.happened(effect);
     };
     const overlay = new OverlayUnit({
       config,
@@ -161,6 +194,7 @@ export async function startServer(options: ServerOptions): Promise<AsyncDisposab
       clock,
       log,
       refusals,
+      onStory: (about) => metrics.happened(about),
       onEffect,
     });
     services.use(overlay);
@@ -180,9 +214,29 @@ export async function startServer(options: ServerOptions): Promise<AsyncDisposab
     services.use(ears);
     overlay.shell.start();
     care.start(overlay.shell, node.document());
+    access.start((kind, id, value) => overlay.shell.write(kind, id, value), node.document());
+    await startServerAccess(access, accessParts, { url: http.url, services });
+    const linkCosts = () => present().tables().neighbor.oneHop;
+    const sources = {
+      directory,
+      status,
+      live,
+      streams,
+      linkCosts,
+      steering: controls.steerAccess(),
+      names: settings,
+    };
+    const telemetry = startTelemetry({
+      ...options,
+      metrics,
+      pageUrl: http.url,
+      trail: access.trail,
+      sources,
+    });
+    if (telemetry !== undefined) services.use(telemetry);
     log(
       'info',
-      `server ${config.unit}: page ${http.url}, links on ${config.link.host} port ${listener.port}`,
+      `server ${config.unit}: page ${http.url}${secureNote(http)}, links on ${config.link.host} port ${listener.port}`,
     );
     // First of all when it stops: its cameras and neighbors are told while everything still runs.
     services.defer(() => overlay.leave());
@@ -191,6 +245,30 @@ export async function startServer(options: ServerOptions): Promise<AsyncDisposab
     await services[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+/** The page and the API, on all their ports. */
+function openHttp({ config, log }: ServerOptions, viewing: Viewing): Promise<HttpServer> {
+  const { http, https } = config.server;
+  return openHttpServer({
+    viewing,
+    host: http.host,
+    port: http.port,
+    https: https && {
+      ...https,
+      onReload: (fault) => {
+        if (fault === undefined) log('info', 'the certificate of the page was read anew');
+        else log('warn', 'the certificate of the page has changed, and the old one stays in use', { fault });
+      },
+    },
+    unit: config.unit,
+    names: [...http.names, ...(https?.names ?? [])],
+    signal: new AbortController().signal,
+  });
+}
+
+function secureNote({ securePort }: HttpServer): string {
+  return securePort === undefined ? '' : ` and over HTTPS on port ${securePort}`;
 }
 
 function starting(): never {

@@ -1,6 +1,5 @@
 /**
- * What managers may change of a unit's cameras while they run: how they stream. There is nothing in this unit that
- * moves.
+ * What managers may change of a unit's cameras while they run: how they stream.
  *
  * Invariants: a change is within bounds or refused as a whole; it is kept before it is done, and overrides `unit.yaml`
  * until it is reset; every answer says all that is in force.
@@ -43,14 +42,26 @@ export class StreamControls {
     this.keep = keep;
   }
 
+  /** How a camera streams, for a manager that has not asked; older ones take it for a reply that is too late. */
+  told(camera: string): Control {
+    const stream = { bitrateKbps: undefined, frameRate: undefined, keyframeIntervalMs: undefined };
+    const still = { panMilli: undefined, tiltMilli: undefined, zoom: undefined, framesPerSecond: undefined };
+    return this.control({
+      request: 0,
+      reply: false,
+      camera,
+      ...still,
+      refusal: '',
+      stream: { ...stream, reset: false, restarted: false },
+    });
+  }
+
   /** Does what the manager wants; the reply to it. */
   control(body: Control): Control {
     const camera = this.cameras.get(body.camera);
     const refused = (refusal: string): Control => ({ ...body, reply: true, refusal });
     if (camera === undefined) return refused('this unit has no such camera');
-    const { panMilli, tiltMilli, zoom, framesPerSecond, stream } = body;
-    if (panMilli !== undefined || tiltMilli !== undefined || zoom !== undefined)
-      return refused('this unit has no pan-tilt mount');
+    const { framesPerSecond, stream } = body;
     const wanted = changeOf(stream ?? { frameRate: framesPerSecond });
     const fault = streamFault(wanted);
     if (fault !== undefined) return refused(fault);

@@ -4,7 +4,8 @@
  * Invariants: a certificate is valid from 1970-01-01 to 9999-12-31T23:59:59Z (RFC 5280 §4.1.2.5: "no well-defined
  * expiration date"), because a board without a clock wakes in 1970 and must still be let in. A unit's certificate has
  * an empty subject and exactly one name, see `identity.ts`; it serves as client and as server, because either side
- * may dial. Serial numbers are random and say nothing. Everything in and out is PEM text; private keys are PKCS #8.
+ * may dial. A page's certificate is for browsers: names of hosts, server only, and at most 825 days, because some
+ * refuse more; it names no unit, so no unit takes it for another. Serial numbers are random and say nothing. Everything in and out is PEM text; private keys are PKCS #8.
  */
 import 'reflect-metadata';
 import assert from 'node:assert';
@@ -96,6 +97,52 @@ export async function issueUnitCertificate(
         new ExtendedKeyUsageExtension([ExtendedKeyUsage.clientAuth, ExtendedKeyUsage.serverAuth]),
         // Critical, because the subject is empty (RFC 5280 §4.2.1.6).
         new SubjectAlternativeNameExtension([name], true),
+        await SubjectKeyIdentifierExtension.create(keys.publicKey, false, webcrypto),
+        await AuthorityKeyIdentifierExtension.create(issuer, false, webcrypto),
+      ],
+    },
+    webcrypto,
+  );
+  return { certificate: pemText(certificate), key: await exportKey(keys.privateKey) };
+}
+
+/** Names of a page's certificate: hosts and IP addresses. */
+export interface PageNames {
+  readonly unit: string;
+  readonly hosts: readonly string[];
+  readonly addresses: readonly string[];
+}
+
+/** Longest that browsers take, in days (Apple since 2019). */
+export const pageDaysMax = 825;
+const dayMs = 24 * 3_600_000;
+
+/** Makes a key for the page of a server and signs it, from a day before `nowMs` (clocks differ). */
+export async function issuePageCertificate(
+  authority: SiteAuthority,
+  { unit, hosts, addresses }: PageNames,
+  nowMs: number,
+): Promise<CertificateAndKey> {
+  const issuer = new X509Certificate(authority.certificate);
+  const keys = await webcrypto.subtle.generateKey(keyAlgorithm, true, ['sign', 'verify']);
+  const names = [
+    ...hosts.map((value) => ({ type: 'dns' as const, value })),
+    ...addresses.map((value) => ({ type: 'ip' as const, value })),
+  ];
+  const certificate = await X509CertificateGenerator.create(
+    {
+      notBefore: new Date(nowMs - dayMs),
+      notAfter: new Date(nowMs + (pageDaysMax - 1) * dayMs),
+      subject: `CN=${unit}, O=Starling site ${authority.site}`,
+      issuer: issuer.subject,
+      publicKey: keys.publicKey,
+      signingKey: await importKey(authority.key),
+      signingAlgorithm,
+      extensions: [
+        new BasicConstraintsExtension(false, undefined, true),
+        new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
+        new ExtendedKeyUsageExtension([ExtendedKeyUsage.serverAuth]),
+        new SubjectAlternativeNameExtension(names),
         await SubjectKeyIdentifierExtension.create(keys.publicKey, false, webcrypto),
         await AuthorityKeyIdentifierExtension.create(issuer, false, webcrypto),
       ],

@@ -10,6 +10,10 @@ import type { ErrorAnswer } from './api.ts';
 export interface Connection {
   /** id of the server that asks; undefined for a person */
   readonly peer: string | undefined;
+  /** IP address of the other end */
+  readonly remoteAddress: string;
+  /** it came over HTTPS */
+  readonly secure: boolean;
   /** Adds a trailer to a chunked body; before the body's last chunk is read. */
   trailer(name: string, value: string): void;
   /** Ends the connection at once. */
@@ -36,6 +40,7 @@ const statusOf: Partial<Record<FailureCode, number>> = {
   UNREACHABLE: 502,
   LINK_BROKEN: 502,
   USAGE: 400,
+  BUSY: 503,
 };
 
 /** The answer to anything that was thrown; a bug's message stays inside. */

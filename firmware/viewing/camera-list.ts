@@ -5,12 +5,15 @@
  * and the manager is named as unreachable.
  */
 import { z } from 'zod';
+import { type Principal, seesCamera } from '../access/principal.ts';
 import { Failure } from '../base/failure.ts';
 import { codecString } from '../media/fragmented-mp4.ts';
 import type { CameraAnswer, CamerasAnswer, StatusAnswer } from './api.ts';
 import type { CameraEntry, Directory } from './directory.ts';
 import { getPeerJson, type PeerAccess } from './holders.ts';
 import type { LiveHub } from './live-hub.ts';
+import type { PtzAccess, PtzState } from './ptz-access.ts';
+import type { SettingsAccess } from './settings-access.ts';
 import { formatMs } from './time-query.ts';
 
 /** How long a manager may take. */
@@ -22,12 +25,20 @@ export interface CameraListSources extends PeerAccess {
   readonly directory: Directory;
   readonly live: LiveHub;
   readonly status: () => StatusAnswer;
+  /** absent where cameras cannot be told anything */
+  readonly ptz?: PtzAccess | undefined;
+  readonly settings?: Pick<SettingsAccess, 'ofCamera'> | undefined;
   /** only this server may be asked */
   readonly own: boolean;
+  /** of whoever asks */
+  readonly rights: Pick<Principal, 'cameras'>;
 }
 
 /** What a manager adds to what the network knows. */
-type CameraDetails = Pick<CameraAnswer, 'lastFrameAt' | 'durableThrough' | 'width' | 'height' | 'codecs'>;
+type CameraDetails = Pick<
+  CameraAnswer,
+  'lastFrameAt' | 'durableThrough' | 'width' | 'height' | 'codecs' | 'ptz' | 'frameRate'
+>;
 
 const nothingKnown: CameraDetails = {
   lastFrameAt: null,
@@ -35,6 +46,8 @@ const nothingKnown: CameraDetails = {
   width: null,
   height: null,
   codecs: null,
+  ptz: null,
+  frameRate: null,
 };
 
 const timeText = z.iso.datetime().nullable();
@@ -49,6 +62,9 @@ const detailsJson = z.object({
         width: pixels,
         height: pixels,
         codecs: z.string().max(200).nullable(),
+        // Older servers do not say.
+        ptz: z.object({ pan: z.boolean(), tilt: z.boolean(), zoom: z.boolean() }).nullable().default(null),
+        frameRate: z.number().min(0).max(1_000).nullable().default(null),
       }),
     )
     .max(camerasMax),
@@ -64,10 +80,10 @@ const detailsJson = z.object({
     .max(alarmsMax),
 });
 
-/** All cameras, sorted by id. */
+/** All cameras that `rights` hold for, sorted by id. */
 export async function listCameras(sources: CameraListSources): Promise<CamerasAnswer> {
-  const { directory, own } = sources;
-  const entries = directory.cameras();
+  const { directory, own, rights, settings } = sources;
+  const entries = directory.cameras().filter(({ id }) => seesCamera(rights, id));
   const unreachable = new Set<string>();
   for (const { id, state } of directory.servers()) if (state === 'unreachable') unreachable.add(id);
   const managers = new Set(entries.map(({ manager }) => manager));
@@ -82,7 +98,17 @@ export async function listCameras(sources: CameraListSources): Promise<CamerasAn
     await Promise.all(others.map((manager) => addDetails(manager, found, sources)));
   }
   const cameras = entries.map(({ id, unit, manager, epoch, state }) => {
-    return { id, unit, manager, epoch, state, ...(details.get(keyOf(manager, id)) ?? nothingKnown) };
+    const { name, group } = settings?.ofCamera(id) ?? { name: '', group: '' };
+    return {
+      id,
+      unit,
+      manager,
+      epoch,
+      state,
+      name,
+      group,
+      ...(details.get(keyOf(manager, id)) ?? nothingKnown),
+    };
   });
   cameras.sort((a, b) => compareText(a.id, b.id));
   alarms.sort((a, b) => compareText(a.server, b.server) || compareText(a.id, b.id));
@@ -96,7 +122,7 @@ function keyOf(manager: string, camera: string): string {
 
 function ownDetails(
   entries: readonly CameraEntry[],
-  { directory, live, status }: CameraListSources,
+  { directory, live, status, ptz }: CameraListSources,
 ): [string, CameraDetails][] {
   const durable = new Map(status().cameras.map(({ id, durableThrough }) => [id, durableThrough]));
   return entries
@@ -111,9 +137,17 @@ function ownDetails(
         width: video?.format.width ?? null,
         height: video?.format.height ?? null,
         codecs: main.length === 0 ? null : main.map(({ format }) => codecString(format)).join(','),
+        ptz: axesOf(ptz?.of(id)),
+        frameRate: ptz?.frameRate(id) ?? null,
       };
       return [keyOf(directory.self, id), details];
     });
+}
+
+function axesOf(state: PtzState | undefined): CameraDetails['ptz'] {
+  if (state === undefined) return null;
+  const { pan, tilt, zoom } = state.limits;
+  return { pan: pan !== undefined, tilt: tilt !== undefined, zoom: zoom !== undefined };
 }
 
 function compareText(a: string, b: string): number {

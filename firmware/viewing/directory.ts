@@ -44,8 +44,12 @@ export interface PeerResponse {
 
 /** What is asked of another server, besides the path. */
 export interface PeerRequest {
-  /** PATCH asks for a change that a person asked this server for; default GET */
-  readonly method?: 'GET' | 'PATCH';
+  /** others than GET ask for a change that a person asked this server for */
+  readonly method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  /** JSON text */
+  readonly body?: string;
+  /** on whose behalf; that server looks up their rights itself. Without it: for this server's own business */
+  readonly user?: string;
   readonly timeoutMs: number;
   readonly headers?: Record<string, string>;
   readonly signal?: AbortSignal;
@@ -58,5 +62,5 @@ export interface PeerClient {
   /** `path` begins with /api/. Rejects with Failure UNREACHABLE after `timeoutMs` without response headers. */
   get(server: string, path: string, options: PeerRequest): Promise<PeerResponse>;
   /** An opening WebSocket to another server; errors arrive as its `error` event. */
-  webSocket(server: string, path: string): WebSocket;
+  webSocket(server: string, path: string, options?: Pick<PeerRequest, 'user'>): WebSocket;
 }

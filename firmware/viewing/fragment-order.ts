@@ -36,6 +36,13 @@ export interface OrderedFragment {
   readonly settledPtsUs: number;
 }
 
+/** The same, and where it was read. */
+export interface LocatedFragment extends OrderedFragment {
+  readonly segment: HeldSegment;
+  /** a payload begins in the segment's file at its `byteOffset` less this */
+  readonly payloadBase: number;
+}
+
 export interface FragmentOrderOptions {
   readonly range: TimeRange;
   readonly segments: readonly HeldSegment[];
@@ -63,7 +70,7 @@ interface Waiting {
 }
 
 /** Fragments that overlap the range, beginning with the one that holds the keyframe at or before its start. */
-export async function* fragmentsInOrder(options: FragmentOrderOptions): AsyncGenerator<OrderedFragment> {
+export async function* fragmentsInOrder(options: FragmentOrderOptions): AsyncGenerator<LocatedFragment> {
   const reader = new Reader(options);
   for (const segments of byCapture(options.segments)) yield* reader.capture(segments);
 }
@@ -87,7 +94,7 @@ class Reader {
     this.options = options;
   }
 
-  async *capture(segments: readonly HeldSegment[]): AsyncGenerator<OrderedFragment> {
+  async *capture(segments: readonly HeldSegment[]): AsyncGenerator<LocatedFragment> {
     const { segments: waiting, timeOf } = await this.inOrder(segments);
     let pending = 0;
     let open: OpenSegment[] = [];
@@ -110,14 +117,17 @@ class Reader {
         readFragment(source, source.next),
       );
       source.next += 1;
+      const payloadBase = source.bytes.byteOffset - source.bytesAt;
       open = open.filter(
         (other) => this.isWanted(nextOf(other)) && (parsed !== undefined || other !== source),
       );
       if (parsed === undefined) continue;
+      const { segment } = source;
       const { tracks } = source.detail;
       const startUs = waiting[pending]?.startUs ?? Number.POSITIVE_INFINITY;
       const settledPtsUs = settledAfter(open, startUs - (timeOf(listing) - listing.fromPtsUs));
-      yield { tracks, captureId: source.segment.captureId, listing, parsed, settledPtsUs };
+      const { captureId } = segment;
+      yield { tracks, captureId, listing, parsed, settledPtsUs, segment, payloadBase };
     }
   }
 

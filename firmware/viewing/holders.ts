@@ -11,6 +11,7 @@ import { Failure } from '../base/failure.ts';
 import { type Gap, gapReasons } from '../media/sample.ts';
 import type { Archive, SegmentDetail, SegmentListing } from '../recording/archive.ts';
 import type { Directory, PeerClient, PeerResponse } from './directory.ts';
+import { ownHeader } from './peer-headers.ts';
 import { parseDetail } from './segment-json.ts';
 import { formatSeconds, parseTime, type TimeRange } from './time-query.ts';
 
@@ -21,9 +22,6 @@ export const peerAnswerMs = 2_000;
 /** How long it may take to send the bytes of one read. */
 const peerReadMs = 20_000;
 const peerJsonBytesMax = 32 * 1024 * 1024;
-
-/** Asks for an answer from that server alone. */
-export const ownHeader = 'x-starling-own';
 
 /** What one holder has of a camera. */
 export interface HolderList {
@@ -184,12 +182,12 @@ export async function getPeerJson(
 }
 
 /** A whole answer, from the question to the last byte within `timeoutMs`. */
-async function getPeer(
+export async function getPeer(
   { peers, clock }: PeerAccess,
   server: string,
   path: string,
   limits: { timeoutMs: number; bytesMax: number; headers: Record<string, string> },
-): Promise<{ status: number; bytes: Buffer }> {
+): Promise<{ status: number; headers: Readonly<Record<string, string>>; bytes: Buffer }> {
   const late = new AbortController();
   const cancel = clock.after(limits.timeoutMs, () => late.abort());
   try {
@@ -198,7 +196,8 @@ async function getPeer(
       headers: { ...limits.headers, [ownHeader]: '1' },
       signal: late.signal,
     });
-    return { status: response.status, bytes: await readBody(response, limits.bytesMax) };
+    const { status, headers } = response;
+    return { status, headers, bytes: await readBody(response, limits.bytesMax) };
   } finally {
     cancel();
   }

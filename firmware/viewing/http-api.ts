@@ -1,44 +1,44 @@
 /**
  * The HTTP API and the page, as functions from a request to an answer; sockets are somebody else's.
  *
- * Invariants: every id is checked before it is used; every answer of 400 and above is an ErrorAnswer in JSON; a
- * request of another server, or with `x-starling-own`, is answered from here alone and never forwarded, so nothing
- * is forwarded twice; nothing waits longer for another server than its stated limit; what changes something is a POST,
- * PATCH or DELETE with a header that no page of another site can send; another server only asks for what a person asked it for.
+ * Invariants: who asks is found out before anything else, and every route says who may use it; every answer of 400 and
+ * above is an ErrorAnswer in JSON; a request of another server, or with `x-starling-own`, is answered from here alone and
+ * never forwarded, so nothing is forwarded twice; nothing waits longer for another server than its stated limit; a body
+ * has `bodyBytesMax` bytes at most and says so beforehand; only what changes something has one.
  */
-import { type Context, Hono } from 'hono';
+import type { Access } from '../access/access.ts';
 import type { Clock } from '../base/clock.ts';
-import { Failure } from '../base/failure.ts';
-import { isId } from '../base/ids.ts';
 import type { Archive } from '../recording/archive.ts';
-import { type Connection, failureAnswer, refuse, streamed } from './answers.ts';
-import type { LeaveAnswer, SiteAnswer, StatusAnswer } from './api.ts';
-import { matchesEtag } from './byte-range.ts';
-import { listCameras } from './camera-list.ts';
+import type { AccessControl, AccessRequest } from './access-control.ts';
+import { type Connection, failureAnswer, refuse } from './answers.ts';
+import type { StatusAnswer } from './api.ts';
 import type { Directory, PeerClient } from './directory.ts';
-import { holdersOf, ownHeader, ownHolder } from './holders.ts';
-import { type LiveAdmission, LiveDoor } from './live-door.ts';
+import type { FrameDecoder } from './frame-pictures.ts';
+import { type LiveAdmission, LiveDoor, type LiveRequest } from './live-door.ts';
 import type { LiveHub } from './live-hub.ts';
 import type { NetworkAccess } from './network-access.ts';
-import { logJson, logRange, tablesJson, whereJson } from './network-json.ts';
-import { type PageAssets, pageFiles, securityHeaders } from './page-shell.ts';
-import { openPlayback, playbackUsMax } from './playback.ts';
-import { addProtectedRanges, changesProtection, type ProtectionAccess } from './protected-ranges.ts';
-import { formatRecordings, listRecordings } from './recordings.ts';
-import { foreignRequest } from './request-purpose.ts';
-import { answerSegment } from './segment-files.ts';
-import { addStreamRoute, changesStream, type StreamAccess } from './stream-route.ts';
-import { formatMs, parseRange, type TimeRange } from './time-query.ts';
-import { formatRanges } from './time-ranges.ts';
-
-/** A list of recordings without a range goes back this far. */
-const defaultSpanUs = 24 * 3600 * 1_000_000;
-/** Names the ranges that a file lacks, as header or trailer. */
-const partialHeader = 'x-starling-partial';
-/** UTC of a file's time 0. */
-const startHeader = 'x-starling-start';
-/** Done, not read. */
-const leavePath = '/api/leave';
+import { type PageAssets, securityHeaders } from './page-shell.ts';
+import type { ProtectionAccess } from './protection-access.ts';
+import type { PtzAccess } from './ptz-access.ts';
+import { RateLimits } from './rate-limits.ts';
+import { addAccountRoutes, auditFirst } from './routes/account-routes.ts';
+import { addFrameRoutes } from './routes/frame-routes.ts';
+import { addLiveRoutes } from './routes/live-routes.ts';
+import { addMediaRoutes } from './routes/media-routes.ts';
+import { addMetricsRoutes, type MetricsAccess } from './routes/metrics-routes.ts';
+import { addNetworkRoutes } from './routes/network-routes.ts';
+import { addPageRoutes } from './routes/page-routes.ts';
+import { addProtectionRoutes } from './routes/protection-routes.ts';
+import { addPtzRoutes } from './routes/ptz-routes.ts';
+import { addRecordingRoutes } from './routes/recording-routes.ts';
+import { addSettingsRoutes } from './routes/settings-routes.ts';
+import { addSiteRoutes } from './routes/site-routes.ts';
+import { addStreamRoutes } from './routes/stream-routes.ts';
+import { addVideoRoutes } from './routes/video-routes.ts';
+import { type Api, bodyBytesMax, isOrdinary, newApi, thrownAnswer } from './routing.ts';
+import { allowedMethods } from './served-routes.ts';
+import type { SettingsAccess } from './settings-access.ts';
+import type { StreamAccess } from './stream-access.ts';
 
 export interface ViewingOptions {
   readonly version: string;
@@ -50,8 +50,19 @@ export interface ViewingOptions {
   readonly peers: PeerClient;
   /** absent where cameras cannot be told anything */
   readonly streams?: StreamAccess;
+  readonly ptz?: PtzAccess;
+  readonly settings?: SettingsAccess;
+  readonly access: AccessControl;
+  /** absent where there are no users */
+  readonly accounts?: Access;
   readonly clock: Clock;
   readonly status: () => StatusAnswer;
+  /** absent where nothing can be decoded */
+  readonly decoder?: FrameDecoder;
+  /** for a request with a signed link (path and query): signs the addresses that its answer names */
+  readonly signLinks?: (target: string) => (path: string) => string;
+  /** absent where nobody counts */
+  readonly metrics?: MetricsAccess;
   readonly assets: PageAssets;
   /** A bug in answering one request, for the log; the others go on. */
   readonly onError: (thrown: unknown) => void;
@@ -61,222 +72,117 @@ export interface ViewingOptions {
 export interface Viewing {
   /** Answers a request; never rejects. */
   answer(request: Request, connection: Connection): Promise<Response>;
-  /** Decides on an upgrade to a WebSocket; `target` is path and query. */
-  admitLive(target: string, connection: { own: boolean }): LiveAdmission;
+  /** Decides on an upgrade to a WebSocket; never rejects. */
+  admitLive(request: LiveRequest): Promise<LiveAdmission>;
 }
 
-type Env = { Bindings: Connection };
+/** A viewing side and its routes, for those who list them. */
+export interface RoutedViewing extends Viewing {
+  readonly api: Api;
+}
 
 /** Makes the viewing side of a server. */
-export function createViewing(options: ViewingOptions): Viewing {
-  const app = new Hono<Env>();
+export function createViewing(options: ViewingOptions): RoutedViewing {
+  const api = newApi();
   const door = new LiveDoor(options);
-  addPage(app, options.assets);
-  addSite(app, options);
-  addNetwork(app, options);
-  addCamera(app, options);
-  const { streams } = options;
-  if (streams !== undefined) addStreamRoute(app, { ...options, streams, foreign: foreignRequest });
-  app.get('/api/cameras/:id/live', () =>
-    refuse(426, 'this is a WebSocket', 'Connect with a WebSocket client.', { upgrade: 'websocket' }),
-  );
-  app.notFound((c) =>
-    refuse(
-      404,
-      `there is nothing at ${c.req.path.slice(0, 200)}`,
-      'Open / for the page; the API is below /api/.',
-    ),
-  );
-  app.onError((thrown) => {
-    if (!(thrown instanceof Failure)) options.onError(thrown);
-    return failureAnswer(thrown);
+  identifyFirst(api, options);
+  addRoutes(api, options);
+  api.notFound((c) => unrouted(api, c.req.method, c.req.path));
+  api.onError((thrown) => {
+    if (!isOrdinary(thrown)) options.onError(thrown);
+    return thrownAnswer(thrown);
   });
   return {
+    api,
     async answer(request, connection) {
       try {
-        return withSecurity(refusedRequest(request) ?? (await app.fetch(request, connection)));
+        return withSecurity(refusedBody(request) ?? (await api.fetch(request, connection)));
       } catch (thrown) {
         options.onError(thrown);
         return withSecurity(failureAnswer(thrown));
       }
     },
-    admitLive: (target, { own }) => door.admit(target, own),
+    async admitLive(request) {
+      try {
+        return await door.admit(request);
+      } catch (thrown) {
+        options.onError(thrown);
+        const answer = { error: 'this server made a mistake', advice: 'See its log.' };
+        return { ok: false, status: 500, answer };
+      }
+    },
   };
 }
 
-/** Nothing here takes a body, and nearly everything is read. */
-function refusedRequest(request: Request): Response | undefined {
-  const { method } = request;
-  const path = pathOf(request);
-  const changes =
-    (method === 'POST' && path === leavePath) ||
-    changesStream(method, path) ||
-    changesProtection(method, path);
-  if (!changes && request.method !== 'GET' && request.method !== 'HEAD') {
-    const advice = 'This API is read with GET and HEAD.';
-    return refuse(405, `${request.method.slice(0, 20)} is not possible here`, advice, { allow: 'GET, HEAD' });
-  }
-  const length = request.headers.get('content-length');
-  if ((length !== null && length !== '0') || request.headers.has('transfer-encoding')) {
-    return refuse(413, 'the request has a body', 'Send the request without a body.', { connection: 'close' });
-  }
-  return undefined;
+function addRoutes(api: Api, options: ViewingOptions): void {
+  const { accounts } = options;
+  if (accounts !== undefined) auditFirst(api, { accounts });
+  addPageRoutes(api, options);
+  addSiteRoutes(api, options);
+  addNetworkRoutes(api, options);
+  addLiveRoutes(api);
+  addRecordingRoutes(api, options);
+  addVideoRoutes(api, options);
+  addMediaRoutes(api, options);
+  addFrameRoutes(api, options);
+  addProtectionRoutes(api, options);
+  const { streams, ptz, settings } = options;
+  if (streams !== undefined) addStreamRoutes(api, { ...options, streams });
+  if (ptz !== undefined) addPtzRoutes(api, { ...options, ptz });
+  if (settings !== undefined) addSettingsRoutes(api, { ...options, settings });
+  const { metrics } = options;
+  if (metrics !== undefined) addMetricsRoutes(api, { metrics });
+  if (accounts !== undefined) addAccountRoutes(api, { ...options, accounts });
 }
 
-function pathOf({ url }: Request): string | undefined {
-  return URL.canParse(url) ? new URL(url).pathname : undefined;
+/** Everything after this knows who asks. */
+function identifyFirst(api: Api, { access, clock }: ViewingOptions): void {
+  const limits = new RateLimits(clock);
+  api.use(async (c, next) => {
+    c.set('limits', limits);
+    const { principal, reason, headers } = await access.identify(accessRequest(c.req.raw, c.env));
+    c.set('principal', principal);
+    c.set('unidentified', reason);
+    await next();
+    for (const [name, value] of Object.entries(headers ?? {})) {
+      // Whoever has just signed in or out has another cookie than the one that would be renewed.
+      if (!c.res.headers.has(name)) c.res.headers.set(name, value);
+    }
+  });
+}
+
+function accessRequest(request: Request, { peer, remoteAddress, secure }: Connection): AccessRequest {
+  const { pathname, search } = new URL(request.url);
+  const header = (name: string): string | undefined => request.headers.get(name) ?? undefined;
+  return { method: request.method, target: `${pathname}${search}`, header, peer, remoteAddress, secure };
+}
+
+/** What is only read has no body; others say beforehand how long theirs is. */
+function refusedBody({ method, headers }: Request): Response | undefined {
+  const close = { connection: 'close' };
+  const length = Number(headers.get('content-length') ?? 0);
+  const chunked = headers.has('transfer-encoding');
+  if (method === 'GET' || method === 'HEAD') {
+    if (length === 0 && !chunked) return undefined;
+    return refuse(413, 'the request has a body', 'Send the request without a body.', close);
+  }
+  if (chunked) return refuse(411, 'the request does not say how long it is', 'Send content-length.', close);
+  if (length <= bodyBytesMax) return undefined;
+  return refuse(413, 'the body is too large', `Send ${bodyBytesMax} bytes at most.`, close);
+}
+
+function unrouted(api: Api, method: string, path: string): Response {
+  const allowed = allowedMethods(api, path);
+  if (allowed.length > 0) {
+    const advice = `Possible here: ${allowed.join(', ')}.`;
+    return refuse(405, `${method.slice(0, 20)} is not possible here`, advice, { allow: allowed.join(', ') });
+  }
+  const advice = 'Open / for the page; the API is below /api/.';
+  return refuse(404, `there is nothing at ${path.slice(0, 200)}`, advice);
 }
 
 function withSecurity(response: Response): Response {
   for (const [name, value] of Object.entries(securityHeaders)) response.headers.set(name, value);
   if (!response.headers.has('cache-control')) response.headers.set('cache-control', 'private, no-store');
   return response;
-}
-
-function addPage(app: Hono<Env>, assets: PageAssets): void {
-  for (const [path, { type, text, etag }] of pageFiles(assets)) {
-    const headers = { etag, 'content-type': type, 'cache-control': 'no-cache' };
-    app.get(path, (c) =>
-      matchesEtag(c.req.header('if-none-match'), etag)
-        ? new Response(null, { status: 304, headers })
-        : new Response(text, { headers }),
-    );
-  }
-}
-
-function addSite(app: Hono<Env>, options: ViewingOptions): void {
-  const { directory, version } = options;
-  app.get('/api/site', (c) => {
-    const servers = directory.servers().map(({ id, state, hops, pageUrl, cameras }) => {
-      return { id, state, hops: hops ?? null, pageUrl, cameras: [...cameras] };
-    });
-    return c.json({ site: directory.site, server: directory.self, version, servers } satisfies SiteAnswer);
-  });
-  app.get('/api/status', (c) => c.json(options.status()));
-  app.get('/api/cameras', async (c) => c.json(await listCameras({ ...options, own: isOwn(c) })));
-}
-
-function addNetwork(app: Hono<Env>, options: ViewingOptions): void {
-  const { directory, network } = options;
-  app.get('/api/tables', (c) => c.json(tablesJson(network.tables())));
-  app.get('/api/where/:id', async (c) => {
-    const camera = c.req.param('id');
-    if (!isId(camera)) return malformedCamera();
-    const answer = await network.where(camera);
-    if (answer.manager === undefined && answer.tenures.length === 0) return unknownCamera(camera);
-    const pageOf = (server: string): string | undefined =>
-      directory.servers().find(({ id }) => id === server)?.pageUrl;
-    return c.json(whereJson(answer, pageOf));
-  });
-  app.get('/api/log', (c) => {
-    const range = logRange(c.req.query('lines'), c.req.query('after'));
-    if (range !== undefined) return c.json(logJson(directory.self, network.log(range.lines), range.after));
-    return refuse(400, 'lines or after is no such number', 'Ask for ?lines=1 to 500, and ?after=0 or more.');
-  });
-  app.post(leavePath, (c) => {
-    const refusal = foreignRequest(c);
-    if (refusal !== undefined) return refusal;
-    network.leave();
-    return c.json({ server: directory.self } satisfies LeaveAnswer, 202);
-  });
-  app.get(leavePath, () => {
-    const advice = 'Send POST with the header X-Starling: 1, or use `starling leave`.';
-    return refuse(405, 'a server is not made to leave by reading', advice, { allow: 'POST' });
-  });
-}
-
-function addCamera(app: Hono<Env>, options: ViewingOptions): void {
-  app.use('/api/cameras/:id/*', async (c, next) => {
-    return isId(c.req.param('id')) ? next() : malformedCamera();
-  });
-  app.get('/api/cameras/:id/recordings', (c) => answerRecordings(c, c.req.param('id'), options));
-  app.get('/api/cameras/:id/video.mp4', (c) => answerVideo(c, c.req.param('id'), options));
-  app.get('/api/cameras/:id/segments/:server/:day/:file', (c) => {
-    const { id, server, day, file } = c.req.param();
-    return answerSegment(c, { camera: id, server, file: `${day}/${file}`, own: isOwn(c) }, options);
-  });
-  const { protections } = options;
-  addProtectedRanges(app, { protections, isKnown: (camera) => isKnown(camera, options) });
-}
-
-/** Whether only this server may be asked. */
-function isOwn(c: Context<Env>): boolean {
-  return c.env.peer !== undefined || c.req.header(ownHeader) === '1';
-}
-
-/** Where recordings may lie: here alone for a peer, everywhere for a person. */
-function sourcesOf(own: boolean, options: ViewingOptions): ReturnType<typeof holdersOf> {
-  const { directory, archive } = options;
-  if (own) return { holders: [ownHolder(directory.self, archive)], unreachable: [] };
-  return holdersOf(directory, options);
-}
-
-function rangeOf(c: Context<Env>, defaults?: { toUs: number; spanUs: number }): TimeRange | Response {
-  const range = parseRange({ from: c.req.query('from'), to: c.req.query('to') }, defaults);
-  return range.ok
-    ? range.value
-    : refuse(
-        400,
-        range.reason,
-        'Ask for ?from=2026-11-22T12:00:00Z&to=2026-11-22T12:10:00Z, or Unix seconds.',
-      );
-}
-
-async function answerRecordings(c: Context<Env>, camera: string, options: ViewingOptions): Promise<Response> {
-  const nowUs = Math.floor(options.clock.utcMs() * 1000);
-  const range = rangeOf(c, { toUs: nowUs, spanUs: defaultSpanUs });
-  if (range instanceof Response) return range;
-  const list = await listRecordings(camera, range, sourcesOf(isOwn(c), options));
-  if (list.segments.length === 0 && !(await isKnown(camera, options))) return unknownCamera(camera);
-  return c.json(formatRecordings(camera, list));
-}
-
-async function isKnown(camera: string, { directory, archive }: ViewingOptions): Promise<boolean> {
-  return directory.cameras().some(({ id }) => id === camera) || (await archive.cameras()).includes(camera);
-}
-
-function malformedCamera(): Response {
-  return refuse(400, 'malformed camera id', 'An id has lower-case letters, digits and hyphens, 32 at most.');
-}
-
-function unknownCamera(camera: string): Response {
-  return refuse(404, `no camera is named ${camera}`, 'See /api/cameras for those there are.');
-}
-
-async function answerVideo(c: Context<Env>, camera: string, options: ViewingOptions): Promise<Response> {
-  const range = rangeOf(c);
-  if (range instanceof Response) return range;
-  if (range.toUs - range.fromUs > playbackUsMax) {
-    return refuse(400, 'more than 31 days in one file', 'Ask for several shorter ranges.');
-  }
-  const nowUs = Math.floor(options.clock.utcMs() * 1000);
-  const sources = { ...sourcesOf(isOwn(c), options), nowUs };
-  const playback = await openPlayback(camera, range, sources);
-  const headers: Record<string, string> = {
-    'content-type': 'video/mp4',
-    'content-disposition': `attachment; filename="${fileName(camera, range)}"`,
-    // Chunked whatever its length, because of the trailer.
-    'transfer-encoding': 'chunked',
-    trailer: partialHeader,
-    [startHeader]: formatMs(playback.startUs),
-  };
-  if (playback.partial.length > 0) headers[partialHeader] = formatRanges(playback.partial);
-  if (c.req.method === 'HEAD') {
-    await playback.chunks.return();
-    return new Response(null, { headers });
-  }
-  const { env } = c;
-  const chunks = (async function* (): AsyncGenerator<Buffer, void, void> {
-    yield* playback.chunks;
-    const missing = playback.missing();
-    if (missing.length > 0) env.trailer(partialHeader, formatRanges(missing));
-  })();
-  return new Response(streamed(chunks, env), { headers });
-}
-
-/** Such as `cam-1_2026-11-22T12-00-00Z_10m0s.mp4`: sorts by time, and no file system minds it. */
-export function fileName(camera: string, { fromUs, toUs }: TimeRange): string {
-  const from = formatMs(fromUs).slice(0, 19).replaceAll(':', '-');
-  const seconds = Math.ceil((toUs - fromUs) / 1_000_000);
-  return `${camera}_${from}Z_${Math.floor(seconds / 60)}m${seconds % 60}s.mp4`;
 }

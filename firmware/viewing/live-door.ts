@@ -2,48 +2,100 @@
  * Who may watch what live, and from where: decides on an upgrade to a WebSocket before it happens, so that a refusal
  * is an ordinary HTTP error, and then serves the viewer from the hub or through the managing server.
  */
+import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
+import type { Access } from '../access/access.ts';
+import type { Principal } from '../access/principal.ts';
 import type { Clock } from '../base/clock.ts';
 import { isId } from '../base/ids.ts';
+import type { AccessControl, AccessRequest } from './access-control.ts';
 import type { ErrorAnswer } from './api.ts';
 import type { Directory, PeerClient } from './directory.ts';
+import { framedSocket } from './framed-socket.ts';
+import { LiveGuard } from './live-guard.ts';
 import { type LiveHub, viewersPerCameraMax } from './live-hub.ts';
 import { relayLive } from './live-relay.ts';
 import { serveLive } from './live-socket.ts';
+import { ownHeader } from './peer-headers.ts';
+import { isOwnOrigin } from './request-purpose.ts';
+import { checkRights, Refusal, refuseUnidentified, userOf } from './routing.ts';
 
 const livePath = /^\/api\/cameras\/([^/?#]{1,100})\/live(?:\?([^#]{0,1000}))?$/;
 /** Viewers through this server of cameras that others manage. */
 const relaysMax = 512;
 
+/** An upgrade to a WebSocket. */
+export type LiveRequest = Omit<AccessRequest, 'method'>;
+
 /** Whether a viewer may come in; `serve` takes the open socket. */
 export type LiveAdmission =
-  | { readonly ok: true; readonly serve: (socket: WebSocket) => void }
-  | { readonly ok: false; readonly status: number; readonly answer: ErrorAnswer };
+  /** `stream` is what the WebSocket was upgraded on */
+  | { readonly ok: true; readonly serve: (socket: WebSocket, stream: Duplex) => void }
+  | {
+      readonly ok: false;
+      readonly status: number;
+      readonly answer: ErrorAnswer;
+      readonly headers?: Readonly<Record<string, string>>;
+    };
 
 export interface LiveDoorOptions {
   readonly directory: Directory;
   readonly live: LiveHub;
   readonly peers: PeerClient;
+  readonly access: AccessControl;
+  /** absent where there are no users */
+  readonly accounts?: Pick<Access, 'trail'>;
   readonly clock: Clock;
+}
+
+interface Wanted {
+  readonly camera: string;
+  readonly audio: boolean;
+  readonly asking: Principal;
 }
 
 export class LiveDoor {
   private readonly options: LiveDoorOptions;
+  private readonly guard: LiveGuard;
   private relays = 0;
 
   constructor(options: LiveDoorOptions) {
     this.options = options;
+    this.guard = new LiveGuard(options);
   }
 
-  /** `target` is path and query; with `own` the camera must be live here. */
-  admit(target: string, own: boolean): LiveAdmission {
-    const { directory, live } = this.options;
-    const [, camera, query] = livePath.exec(target) ?? [];
+  /**
+   * A request of another server, or with `x-starling-own`, gets what is live here. A page of another site gets nothing: it
+   * could open a WebSocket with this site's cookie, as no rule of browsers keeps it from that.
+   */
+  async admit(request: LiveRequest): Promise<LiveAdmission> {
+    const [, camera, query] = livePath.exec(request.target) ?? [];
     if (camera === undefined)
-      return refusal(404, 'there is no WebSocket here', 'Use /api/cameras/{id}/live.');
+      return refusal(404, 'there is no WebSocket here', 'Use /api/cameras/{camera}/live.');
+    if (request.peer === undefined && !isOwnOrigin(request.header('origin'), request.header('host'))) {
+      return refusal(403, 'a page of another site may not watch', 'Open the page of this server.');
+    }
+    const { principal, reason } = await this.options.access.identify({ ...request, method: 'GET' });
+    try {
+      const asking = principal ?? refuseUnidentified(reason);
+      checkRights(asking, 'viewer', camera);
+      const audio = new URLSearchParams(query).get('audio') === '1';
+      const own = request.peer !== undefined || request.header(ownHeader) === '1';
+      const admission = this.admitPrincipal({ camera, audio, asking }, own);
+      if (admission.ok) this.options.accounts?.trail.note(asking, 'watch', { camera, detail: 'live' });
+      return admission;
+    } catch (thrown) {
+      if (!(thrown instanceof Refusal)) throw thrown;
+      const { status, message, advice, headers } = thrown;
+      return { ok: false, status, answer: { error: message, advice }, headers };
+    }
+  }
+
+  private admitPrincipal(wanted: Wanted, own: boolean): LiveAdmission {
+    const { directory, live } = this.options;
+    const { camera } = wanted;
     if (!isId(camera)) return refusal(400, 'malformed camera id', 'See /api/cameras for those there are.');
-    const audio = new URLSearchParams(query).get('audio') === '1';
-    if (live.snapshot(camera) !== undefined) return this.admitHere(camera, audio);
+    if (live.snapshot(camera) !== undefined) return this.admitHere(wanted);
     const entry = directory.cameras().find(({ id }) => id === camera);
     if (entry === undefined) {
       return refusal(404, `no camera is named ${camera}`, 'See /api/cameras for those there are.');
@@ -63,26 +115,30 @@ export class LiveDoor {
     if (this.relays >= relaysMax) {
       return refusal(503, 'too many viewers through this server', `Open the page of ${entry.manager}.`);
     }
-    return { ok: true, serve: (socket) => this.relay(socket, entry.manager, { camera, audio }) };
+    return { ok: true, serve: (socket) => this.relay(socket, entry.manager, wanted) };
   }
 
-  private admitHere(camera: string, audio: boolean): LiveAdmission {
+  private admitHere({ camera, audio, asking }: Wanted): LiveAdmission {
     const { live, clock, directory } = this.options;
     if (live.viewers(camera) >= viewersPerCameraMax) {
       return refusal(503, `${camera} has ${viewersPerCameraMax} viewers`, 'Try again later.');
     }
-    const serve = (socket: WebSocket): void => {
-      const left = serveLive({ camera, manager: directory.self, audio, feed: live, socket, clock });
+    const serve = (socket: WebSocket, stream: Duplex): void => {
+      const viewer = { camera, manager: directory.self, audio, socket: framedSocket(socket, stream) };
+      const left = serveLive({ ...viewer, feed: live, clock });
       socket.on('close', left);
+      socket.on('close', this.guard.watch(socket, asking, camera));
     };
     return { ok: true, serve };
   }
 
-  private relay(socket: WebSocket, manager: string, wanted: { camera: string; audio: boolean }): void {
+  private relay(socket: WebSocket, manager: string, { camera, audio, asking }: Wanted): void {
     const { peers, clock } = this.options;
-    const path = `/api/cameras/${wanted.camera}/live${wanted.audio ? '?audio=1' : ''}`;
+    const path = `/api/cameras/${camera}/live${audio ? '?audio=1' : ''}`;
     this.relays += 1;
-    const left = relayLive({ manager, viewer: socket, source: peers.webSocket(manager, path), clock });
+    const source = peers.webSocket(manager, path, userOf(asking));
+    const left = relayLive({ manager, viewer: socket, source, clock });
+    socket.on('close', this.guard.watch(socket, asking, camera));
     socket.on('close', () => {
       this.relays -= 1;
       left();

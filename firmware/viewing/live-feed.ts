@@ -3,13 +3,16 @@
  * keyframe on. The feed holds one GOP of each camera, by reference, so that a new viewer has a picture at once.
  */
 import type { Sample, TrackDescription } from '../media/sample.ts';
+import type { Pointing } from './ptz-access.ts';
 
 /** Receives one camera's samples, in order, beginning with a keyframe; must not block. */
 export interface LiveViewer {
   /** The tracks that follow (track id = place + 1), also when they change. */
   tracks(descriptions: readonly TrackDescription[]): void;
-  /** `capturedAtUs` is µs UTC. */
+  /** `capturedAtUs` is µs UTC. The payload's memory may be used again as soon as this returns. */
   sample(trackId: number, sample: Sample, capturedAtUs: number): void;
+  /** Where a camera looks that can be turned, when it is there and whenever that changes. */
+  pointing?(pointing: Pointing): void;
   /** The camera left this server; no more samples follow. */
   ended(reason: string): void;
 }

@@ -3,14 +3,15 @@
  * that a new viewer has a picture at once.
  *
  * Invariants: a viewer sees the tracks first and then samples from a keyframe of the video on; a GOP is held from its
- * keyframe or not at all; what is held and what is given to a viewer is retained (payload-memory.ts), the latter for
- * good, since nobody knows when a viewer has sent it; all held GOPs together stay within `heldBytesMax`, and a camera that finds no room waits
+ * keyframe or not at all; what is held is retained (payload-memory.ts), and a
+ * viewer uses what it is given at once or not at all; all held GOPs together stay within `heldBytesMax`, and a camera that finds no room waits
  * for its next keyframe; `onWatched` is called on the first and the last viewer of a camera, never twice with one
  * value. Times are µs UTC.
  */
 import { compatible } from '../media/fragmented-mp4.ts';
 import type { Sample, TrackDescription } from '../media/sample.ts';
 import type { LiveFeed, LiveViewer } from './live-feed.ts';
+import type { Pointing } from './ptz-access.ts';
 
 /** Payload bytes held for all cameras together. */
 const heldBytesMax = 64 * 1024 * 1024;
@@ -34,10 +35,22 @@ interface LiveSnapshot {
   readonly lastFrameUs: number | undefined;
 }
 
+/** The pictures since the newest keyframe. */
+interface LiveGop {
+  readonly track: TrackDescription;
+  readonly samples: readonly Sample[];
+  /** of the last one, µs UTC */
+  readonly capturedAtUs: number | undefined;
+}
+
 /** A feed that can also say what it carries. */
 export interface LiveHub extends LiveFeed {
+  /** Where a camera of this server looks; undefined: it cannot be turned, or is gone. */
+  publishPointing(camera: string, pointing: Pointing | undefined): void;
   /** Undefined when the camera is not live here. */
   snapshot(camera: string): LiveSnapshot | undefined;
+  /** Undefined when none is held. To be used at once: payloads are released with the next keyframe. */
+  newestGop(camera: string): LiveGop | undefined;
 }
 
 interface HeldSample {
@@ -64,6 +77,8 @@ interface LiveCamera {
 
 class Hub implements LiveHub {
   private readonly cameras = new Map<string, LiveCamera>();
+  /** where cameras of this server look that can be turned */
+  private readonly pointings = new Map<string, Pointing>();
   private readonly onWatched: (camera: string, watched: boolean) => void;
   private readonly bytesMax: number;
   private heldBytes = 0;
@@ -101,6 +116,15 @@ class Hub implements LiveHub {
     }
   }
 
+  publishPointing(camera: string, pointing: Pointing | undefined): void {
+    if (pointing === undefined) {
+      this.pointings.delete(camera);
+      return;
+    }
+    this.pointings.set(camera, pointing);
+    for (const { viewer } of this.cameras.get(camera)?.watchers ?? []) viewer.pointing?.(pointing);
+  }
+
   publishEnd(camera: string, reason: string): void {
     const live = this.cameras.get(camera);
     if (live === undefined) return;
@@ -119,6 +143,8 @@ class Hub implements LiveHub {
     live.watchers.add(watcher);
     if (live.watchers.size === 1) this.onWatched(camera, true);
     viewer.tracks(live.tracks);
+    const pointing = this.pointings.get(camera);
+    if (pointing !== undefined) viewer.pointing?.(pointing);
     for (const held of live.gop) show(viewer, held);
     return () => {
       if (live.watchers.delete(watcher) && live.watchers.size === 0) this.onWatched(camera, false);
@@ -132,6 +158,18 @@ class Hub implements LiveHub {
   snapshot(camera: string): LiveSnapshot | undefined {
     const live = this.cameras.get(camera);
     return live && { tracks: live.tracks, lastFrameUs: live.lastFrameUs };
+  }
+
+  newestGop(camera: string): LiveGop | undefined {
+    const live = this.cameras.get(camera);
+    const track = live?.videoTrackId === undefined ? undefined : live.tracks[live.videoTrackId - 1];
+    if (live === undefined || track === undefined || live.gop.length === 0) return undefined;
+    const pictures = live.gop.filter(({ trackId }) => trackId === live.videoTrackId);
+    return {
+      track,
+      samples: pictures.map(({ sample }) => sample),
+      capturedAtUs: pictures.at(-1)?.capturedAtUs,
+    };
   }
 
   private hold(live: LiveCamera, startsGop: boolean, held: HeldSample): void {
@@ -161,7 +199,6 @@ class Hub implements LiveHub {
 }
 
 function show(viewer: LiveViewer, { trackId, sample, capturedAtUs }: HeldSample): void {
-  sample.hold?.retain();
   viewer.sample(trackId, sample, capturedAtUs);
 }
 

@@ -5,13 +5,14 @@
  * loses whole ends of GOPs, is told how many frames, and never holds up another; everything queued for it is shared
  * with the other viewers, so a slow one costs references, not copies. Durations are ms, capture times µs UTC.
  */
-import { BoundedQueue } from '../base/bounded-queue.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Sample, TrackDescription } from '../media/sample.ts';
 import type { LiveMessage } from './api.ts';
 import type { LiveFeed, LiveViewer } from './live-feed.ts';
 import { type LiveStream, liveStream } from './live-fragments.ts';
+import type { Pointing } from './ptz-access.ts';
 import { formatMs } from './time-query.ts';
+import { Unsent } from './unsent.ts';
 
 /** A message that waited longer than this for the network makes its viewer a slow one. */
 const queuedMsMax = 1_000;
@@ -22,7 +23,6 @@ export const noProgressMs = 5_000;
 /** Without a frame for this long the picture is called stalled, and again each time it passes: a sign of life. */
 export const stalledAfterMs = 2_000;
 const checkEveryMs = 1_000;
-const queuedMessagesMax = 16_384;
 
 /** WebSocket close codes (RFC 6455 §7.4.1). */
 export const closeNormal = 1000;
@@ -39,22 +39,27 @@ export interface ViewerSocket {
   terminate(): void;
 }
 
+/** One that also takes binary messages which are frames already (framed-socket.ts). */
+export interface FramedViewerSocket extends ViewerSocket {
+  sendFrame(frame: Buffer): void;
+}
+
 export interface LiveSocketOptions {
   readonly camera: string;
   /** this server's id */
   readonly manager: string;
   readonly audio: boolean;
   readonly feed: LiveFeed;
-  readonly socket: ViewerSocket;
+  readonly socket: FramedViewerSocket;
   readonly clock: Clock;
 }
 
+/** Whether a message was sent is seen by what the socket holds; that it has closed is told by its own event. */
+const ignore = (): void => undefined;
+
 class LiveSocket implements LiveViewer {
   private readonly options: LiveSocketOptions;
-  /** when each unsent message was queued, monotonic ms */
-  private readonly queuedAt = new BoundedQueue<number>(queuedMessagesMax);
-  private oldestQueuedAtMs: number | undefined;
-  private movedAtMs: number;
+  private readonly unsent = new Unsent();
   private heardAtMs: number;
   private stream: LiveStream | undefined;
   private lastFrameUs: number | undefined;
@@ -67,17 +72,10 @@ class LiveSocket implements LiveViewer {
   private done = false;
   private leave: (() => void) | undefined;
   private cancelCheck: (() => void) | undefined;
-  /** The oldest message has left; one function for all, for there are many messages. */
-  private readonly sent = (error?: Error | null): void => {
-    this.movedAtMs = this.options.clock.monotonicMs();
-    this.oldestQueuedAtMs = this.queuedAt.shift();
-    if (error !== undefined && error !== null) this.close();
-  };
 
   constructor(options: LiveSocketOptions) {
     this.options = options;
-    this.movedAtMs = options.clock.monotonicMs();
-    this.heardAtMs = this.movedAtMs;
+    this.heardAtMs = options.clock.monotonicMs();
   }
 
   start(): void {
@@ -103,17 +101,22 @@ class LiveSocket implements LiveViewer {
     this.droppedFrames = undefined;
     const { mime, width, height } = stream;
     this.say({ type: 'stream', camera, manager, mime, width, height });
-    this.send(stream.init);
+    this.sendFrame(stream.init, this.options.clock.monotonicMs());
   }
 
   sample(trackId: number, sample: Sample, capturedAtUs: number): void {
     const { stream } = this;
     if (stream === undefined || this.done) return;
+    const nowMs = this.options.clock.monotonicMs();
     const isFrame = stream.videoTrackId === undefined || trackId === stream.videoTrackId;
-    if (isFrame) this.heard(capturedAtUs);
-    if (!this.mayFollow(isFrame, sample.keyframe)) return;
-    const message = stream.fragmentOf(trackId, sample);
-    if (message !== undefined) this.send(message);
+    if (isFrame) this.heard(capturedAtUs, nowMs);
+    if (!this.mayFollow(isFrame, sample.keyframe, nowMs)) return;
+    const frame = stream.fragmentOf(trackId, sample);
+    if (frame !== undefined) this.sendFrame(frame, nowMs);
+  }
+
+  pointing({ position, moving }: Pointing): void {
+    this.say({ type: 'ptz', position, moving });
   }
 
   ended(reason: string): void {
@@ -128,13 +131,13 @@ class LiveSocket implements LiveViewer {
     this.cancelCheck?.();
   }
 
-  private mayFollow(isFrame: boolean, keyframe: boolean): boolean {
+  private mayFollow(isFrame: boolean, keyframe: boolean, nowMs: number): boolean {
     if (this.droppedFrames === undefined) {
-      if (this.replaying || !this.isBehind()) return true;
+      if (this.replaying || !this.isBehind(nowMs)) return true;
       this.droppedFrames = isFrame ? 1 : 0;
       return false;
     }
-    if (!isFrame || !keyframe || this.isBehind()) {
+    if (!isFrame || !keyframe || this.isBehind(nowMs)) {
       if (isFrame) this.droppedFrames += 1;
       return false;
     }
@@ -143,14 +146,15 @@ class LiveSocket implements LiveViewer {
     return true;
   }
 
-  private isBehind(): boolean {
-    if (this.options.socket.bufferedAmount > queuedBytesMax) return true;
-    const oldest = this.oldestQueuedAtMs;
-    return oldest !== undefined && this.options.clock.monotonicMs() - oldest > queuedMsMax;
+  private isBehind(nowMs: number): boolean {
+    const buffered = this.options.socket.bufferedAmount;
+    if (buffered === 0) return false;
+    this.unsent.look(buffered, nowMs);
+    return buffered > queuedBytesMax || this.unsent.waitedMs(nowMs) > queuedMsMax;
   }
 
-  private heard(capturedAtUs: number): void {
-    this.heardAtMs = this.options.clock.monotonicMs();
+  private heard(capturedAtUs: number, nowMs: number): void {
+    this.heardAtMs = nowMs;
     this.lastFrameUs = capturedAtUs;
     if (this.stalledAtMs === undefined) return;
     this.stalledAtMs = undefined;
@@ -173,10 +177,9 @@ class LiveSocket implements LiveViewer {
 
   private check(): void {
     const now = this.options.clock.monotonicMs();
-    if (this.oldestQueuedAtMs !== undefined && now - this.movedAtMs >= noProgressMs) {
-      this.options.socket.terminate();
-      this.close();
-    } else if (now - (this.stalledAtMs ?? this.heardAtMs) >= stalledAfterMs) {
+    this.unsent.look(this.options.socket.bufferedAmount, now);
+    if (this.unsent.stuckMs(now) >= noProgressMs) this.cutOff();
+    else if (now - (this.stalledAtMs ?? this.heardAtMs) >= stalledAfterMs) {
       this.stall();
     }
   }
@@ -187,21 +190,23 @@ class LiveSocket implements LiveViewer {
   }
 
   private say(message: LiveMessage): void {
-    this.send(JSON.stringify(message));
+    if (this.done) return;
+    const { socket, clock } = this.options;
+    const text = JSON.stringify(message);
+    if (!this.unsent.add(socket.bufferedAmount, text.length, clock.monotonicMs())) return this.cutOff();
+    socket.send(text, ignore);
   }
 
-  private send(data: Uint8Array | string): void {
+  private sendFrame(frame: Buffer, nowMs: number): void {
     if (this.done) return;
-    const now = this.options.clock.monotonicMs();
-    if (this.oldestQueuedAtMs === undefined) {
-      this.oldestQueuedAtMs = now;
-      this.movedAtMs = now;
-    } else if (!this.queuedAt.push(now)) {
-      this.options.socket.terminate();
-      this.close();
-      return;
-    }
-    this.options.socket.send(data, this.sent);
+    const { socket } = this.options;
+    if (!this.unsent.add(socket.bufferedAmount, frame.length, nowMs)) return this.cutOff();
+    socket.sendFrame(frame);
+  }
+
+  private cutOff(): void {
+    this.options.socket.terminate();
+    this.close();
   }
 
   private end(reason: string, code: number): void {

@@ -11,8 +11,8 @@ import type { LogAnswer, NetworkTimeAnswer, TablesAnswer, TenureAnswer, WhereAns
 /** Furthest time from 1970 that a date can show, in ms. */
 const dateMsMax = 8.64e15;
 /** Entries of the log in one answer. */
-const linesDefault = 100;
-const linesMax = 500;
+export const logLinesDefault = 100;
+export const logLinesMax = 500;
 
 export function tablesJson({ server, network, neighbor, query, history }: TablesView): TablesAnswer {
   const { founder, founded, standing, trusted } = network;
@@ -57,17 +57,6 @@ export function whereJson(
   };
 }
 
-/** `lines` and `after` as they stand in the query; undefined when they make no sense. */
-export function logRange(
-  lines: string | undefined,
-  after: string | undefined,
-): { lines: number; after: number } | undefined {
-  const count = lines === undefined ? linesDefault : whole(lines);
-  const number = after === undefined ? 0 : whole(after);
-  if (count === undefined || number === undefined || count < 1 || count > linesMax) return undefined;
-  return { lines: count, after: number };
-}
-
 /** `entries` are the newest there are. */
 export function logJson(server: string, entries: readonly LogEntry[], after: number): LogAnswer {
   return {
@@ -101,8 +90,4 @@ function withUnknown(tenures: readonly TenureAnswer[]): TenureAnswer[] {
 
 function isoTime(ms: number): string {
   return new Date(Math.max(-dateMsMax, Math.min(dateMsMax, Math.floor(ms)))).toISOString();
-}
-
-function whole(text: string): number | undefined {
-  return /^\d{1,15}$/.test(text) ? Number(text) : undefined;
 }

@@ -6,6 +6,12 @@ declare module 'virtual:page.js' {
   export default text;
 }
 
+/** Parts of the script that are fetched later: JSON, text by file name. */
+declare module 'virtual:page-parts.json' {
+  const text: string;
+  export default text;
+}
+
 declare module 'virtual:page.css' {
   const text: string;
   export default text;

@@ -11,6 +11,8 @@ export interface PageFile {
 /** What the bundle brings. */
 export interface PageAssets {
   readonly script: string;
+  /** what the script imports, and what it fetches later; by file name */
+  readonly parts?: Readonly<Record<string, string>>;
   readonly style: string;
 }
 
@@ -32,11 +34,16 @@ const shell = `<!doctype html>
 </html>
 `;
 
+const javascript = 'text/javascript; charset=utf-8';
+
 /** Files by path. */
 export function pageFiles(assets: PageAssets): ReadonlyMap<string, PageFile> {
-  return new Map([
+  return new Map<string, PageFile>([
     ['/', file('text/html; charset=utf-8', shell)],
-    ['/page.js', file('text/javascript; charset=utf-8', assets.script)],
+    ['/page.js', file(javascript, assets.script)],
+    ...Object.entries(assets.parts ?? {}).map(
+      ([name, text]) => [`/${name}`, file(javascript, text)] as const,
+    ),
     ['/page.css', file('text/css; charset=utf-8', assets.style)],
   ]);
 }
@@ -46,7 +53,15 @@ function file(type: string, text: string): PageFile {
   return { type, text, etag };
 }
 
-/** Sent with every answer: nothing from elsewhere, nothing inline, no framing, no guessing of types. */
+/**
+ * Sent with every answer: nothing from elsewhere, nothing inline, no framing, no guessing of types. `'self'` in connect-src
+ * includes WebSockets of this host and port (CSP 3 §6.7.2.8).
+ *
+ * Strict-Transport-Security is left out on purpose. It holds for a host name, all ports, for months: on a machine with
+ * a certificate of the site's own authority it would make plain HTTP on other ports unreachable, and turn a browser's
+ * warning about an expired or unknown certificate into a wall that nobody can pass. Whoever has a public name and a
+ * public certificate has a proxy before the server that sends it.
+ */
 export const securityHeaders: Readonly<Record<string, string>> = {
   'content-security-policy': [
     "default-src 'none'",
@@ -54,7 +69,7 @@ export const securityHeaders: Readonly<Record<string, string>> = {
     "style-src 'self'",
     "img-src 'self' blob: data:",
     "media-src 'self' blob:",
-    "connect-src 'self' ws: wss:",
+    "connect-src 'self'",
     "base-uri 'none'",
     "form-action 'none'",
     "frame-ancestors 'none'",

@@ -112,13 +112,13 @@ async function* remux(plan: {
 }
 
 /** What nobody reachable has and nothing explains, when a server that might have it does not answer. */
-function knownMissing(range: TimeRange, list: MergedList, nowUs: number): TimeRange[] {
+export function knownMissing(range: TimeRange, list: MergedList, nowUs: number): TimeRange[] {
   if (list.unreachable.length === 0) return [];
   const past = { fromUs: range.fromUs, toUs: Math.min(range.toUs, nowUs) };
   return subtractRanges([past], mergeRanges([...list.segments, ...list.gaps], seamUs), seamUs);
 }
 
-function nothingFound(camera: string, range: TimeRange, unreachable: readonly string[]): Failure {
+export function nothingFound(camera: string, range: TimeRange, unreachable: readonly string[]): Failure {
   const message = `nothing of ${camera} is recorded between ${formatMs(range.fromUs)} and ${formatMs(range.toUs)}`;
   const advice =
     unreachable.length === 0

@@ -32,15 +32,19 @@ interface TrackPlace {
 }
 
 /** Consecutive samples of one track, at file time. */
-interface Run extends Batch {
+export interface Run extends Batch {
   readonly samples: Sample[];
   readonly mapping: UtcMapping;
 }
 
 /** A chunk of the file, and the stretch of UTC it holds. */
 export interface RemuxedChunk {
+  /** put together when asked for */
   readonly bytes: Buffer;
   readonly holds: TimeRange;
+  /** what is in it; track id = place + 1 in `tracks` */
+  readonly runs: readonly Run[];
+  readonly tracks: readonly TrackDescription[];
 }
 
 /** `changed`: the tracks no longer fit the init segment, nothing more can be added. */
@@ -165,7 +169,11 @@ export class Remuxer {
     this.endUs = Math.max(this.endUs, built.toPtsUs);
     const parts = isFirst ? [initSegment(capture.tracks), ...built.parts] : built.parts;
     return {
-      bytes: Buffer.concat(parts),
+      get bytes() {
+        return Buffer.concat(parts);
+      },
+      runs,
+      tracks: capture.tracks,
       holds: { fromUs: built.fromPtsUs + utcUs, toUs: built.toPtsUs + utcUs },
     };
   }

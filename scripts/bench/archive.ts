@@ -24,6 +24,7 @@ import { prepareFormat } from '../../firmware/recording/index-format.ts';
 import type { SegmentInside } from '../../firmware/recording/index-rows.ts';
 import type { IndexStore } from '../../firmware/recording/index-store.ts';
 import { Ledger } from '../../firmware/recording/ledger.ts';
+import { RecordedDays } from '../../firmware/recording/recorded-days.ts';
 import { Retention } from '../../firmware/recording/retention.ts';
 import { formatSegmentName } from '../../firmware/recording/segment-name.ts';
 import { videoTrack } from '../../test/support/media-samples.ts';
@@ -223,6 +224,7 @@ class ArchiveBench {
     const { file } = this;
     return new IndexArchive({
       index,
+      days: new RecordedDays(index),
       disk: { read: (_path, offset, length) => realDisk.read(file, offset % (1 << 19), length) },
       volumes: { byNumber: () => volume },
       openSegments: () => [],
@@ -274,8 +276,11 @@ function unsyncedStore(path: string): IndexStore {
       level.batch(
         changes.map((change) => (change.type === 'put' ? change : { type: 'del' as const, key: change.key })),
       ),
-    range: async ({ from, to, limit }) =>
-      (await level.iterator({ gte: from, lt: to, limit }).all()).map(([key, value]) => ({ key, value })),
+    range: async ({ from, to, limit, reverse = false }) =>
+      (await level.iterator({ gte: from, lt: to, limit, reverse }).all()).map(([key, value]) => ({
+        key,
+        value,
+      })),
     [Symbol.asyncDispose]: () => level.close(),
   };
 }

@@ -42,6 +42,8 @@ export interface CamerasOrder {
   readonly folder: string;
   readonly cameras: number;
   readonly kbps: number;
+  /** samples leave this often; default `batchMs` */
+  readonly batchMs?: number;
   /** address that takes links */
   readonly host: string;
   readonly endpoints: readonly AnycastEndpoint[];
@@ -54,7 +56,13 @@ export type CamerasReport =
   | { readonly type: 'streaming' }
   /** the first acknowledgement of a camera by this server since it manages it */
   | { readonly type: 'durable'; readonly camera: string; readonly server: string; readonly at: number }
-  | { readonly type: 'count'; readonly bytes: number; readonly acknowledged: number }
+  /** `behindMs`: the oldest picture of any camera that no server has acknowledged is so old */
+  | {
+      readonly type: 'count';
+      readonly bytes: number;
+      readonly acknowledged: number;
+      readonly behindMs: number;
+    }
   /** the sequence that would have been next, of each camera; and how many samples the outboxes had to give up */
   | { readonly type: 'stopped'; readonly ends: readonly number[]; readonly overflowed: number };
 
@@ -205,7 +213,8 @@ class Unit {
   /** Captures what is due, and sends it when a batch is. */
   tick(nowMs: number): void {
     if (nowMs < this.dueMs || nowMs < this.startedMs) return;
-    this.dueMs = this.dueMs === 0 ? nowMs + (batchMs * this.place) / order.cameras : this.dueMs + batchMs;
+    const every = order.batchMs ?? batchMs;
+    this.dueMs = this.dueMs === 0 ? nowMs + (every * this.place) / order.cameras : this.dueMs + every;
     this.captureUntil(nowMs);
     this.stream?.pump();
   }
@@ -254,7 +263,9 @@ process.on('message', (command: CamerasCommand) => {
   if (command === 'stop') void stop();
   const bytes = units.reduce((sum, { next }) => sum + bytesBefore(next, order.kbps), 0);
   const acknowledged = units.reduce((sum, unit) => sum + unit.acknowledged, 0);
-  if (command === 'count') tell({ type: 'count', bytes, acknowledged });
+  const behind = Math.max(...units.map((unit) => unit.next - unit.acknowledged));
+  if (command === 'count')
+    tell({ type: 'count', bytes, acknowledged, behindMs: (behind * 1000) / framesPerSecond });
 });
 process.once('disconnect', () => process.exit(1));
 for (const unit of units) {

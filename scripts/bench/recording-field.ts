@@ -106,8 +106,8 @@ export class Cameras {
     await this.ask('streaming');
   }
 
-  /** Payload bytes captured so far, and samples acknowledged, of all cameras. */
-  count(): Promise<{ bytes: number; acknowledged: number }> {
+  /** Payload bytes captured so far, samples acknowledged, and how far that is behind, of all cameras. */
+  count(): Promise<{ bytes: number; acknowledged: number; behindMs: number }> {
     return this.ask('count', 'count');
   }
 
@@ -150,7 +150,7 @@ export class RecordingField implements AsyncDisposable {
     const overrides = {
       link: { host: loopback, port: linkPort },
       anycast: { endpoints: [] },
-      server: { http: { port: pagePort }, camerasMax, kbpsMax: 2_000_000 },
+      server: { http: { port: pagePort, access: 'everybody' as const }, camerasMax, kbpsMax: 2_000_000 },
     };
     await enrollUnit(join(field.folder, 'site'), { unit: 'ss-1', role: 'server', overrides }, field.server);
     return field;
@@ -227,6 +227,13 @@ export class RecordingField implements AsyncDisposable {
     server.kill('SIGTERM');
     const [code] = await ended;
     assert.equal(code, 0, 'the server did not stop in good order');
+  }
+
+  /** Kills a server, as a power cut of its machine would end it. */
+  async killServer(server: ChildProcess): Promise<void> {
+    const ended = once(server, 'exit');
+    server.kill('SIGKILL');
+    await ended;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -27,6 +27,8 @@ interface Plan {
   readonly delayMs: number;
   /** how many cameras the peers get; none in the small form */
   readonly peerCameras: readonly number[];
+  /** with this many cameras the server is killed and away for so long */
+  readonly outage: { readonly cameras: number; readonly ms: number };
 }
 
 const whole: Plan = {
@@ -35,8 +37,19 @@ const whole: Plan = {
   measuredMs: 20_000,
   delayMs: 15_000,
   peerCameras: [1, 10, 50],
+  outage: { cameras: 150, ms: 30_000 },
 };
-const small: Plan = { cameras: [2], warmUpMs: 2_000, measuredMs: 3_000, delayMs: 1_000, peerCameras: [] };
+const small: Plan = {
+  cameras: [2],
+  warmUpMs: 2_000,
+  measuredMs: 3_000,
+  delayMs: 1_000,
+  peerCameras: [],
+  outage: { cameras: 2, ms: 3_000 },
+};
+/** Batches leave every 0.4 s and are durable within a second: who is not further behind has caught up. */
+const caughtUpMs = 2_500;
+const catchUpMsMax = 180_000;
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -104,7 +117,7 @@ async function runFloor(plan: Plan, count: number): Promise<Measured> {
 async function runStarling(plan: Plan, count: number, floor: Measured | undefined): Promise<Figure[]> {
   await using field = await RecordingField.open();
   const profile = process.env['STARLING_BENCH_PROFILE'];
-  const server = await field.startServer(
+  let server = await field.startServer(
     profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`],
   );
   const pid = server.pid ?? 0;
@@ -117,12 +130,37 @@ async function runStarling(plan: Plan, count: number, floor: Measured | undefine
   assert.equal(attached, count, `${attached} of ${count} cameras are received`);
   const measured = await measure(pid, cameras, plan.measuredMs);
   const delay = await field.delayOf(server, () => pause(plan.delayMs));
+  const outage: Figure[] = [];
+  if (count === plan.outage.cameras) {
+    await field.killServer(server);
+    await pause(plan.outage.ms);
+    server = await field.startServer();
+    outage.push(...(await catchUp(cameras, count)));
+  }
   const sent = await cameras.stop();
   await field.stopServer(server);
   const verdict = await findSamples([field.server], sent);
   assertWhole(`the run with ${count} cameras`, verdict);
   assert.equal(sent.overflowed, 0, 'an outbox has overflowed');
-  return starlingFigures(count, measured, { base, delay, floor });
+  return [...starlingFigures(count, measured, { base, delay, floor }), ...outage];
+}
+
+/** How long a server that was away takes until nothing waits in the outboxes any more. */
+async function catchUp(cameras: Cameras, count: number): Promise<Figure[]> {
+  const startedAt = performance.now();
+  const first = await cameras.count();
+  let now = first;
+  while (now.behindMs > caughtUpMs) {
+    assert(performance.now() - startedAt < catchUpMsMax, `still ${now.behindMs} ms behind`);
+    await pause(100);
+    now = await cameras.count();
+  }
+  const seconds = (performance.now() - startedAt) / 1000;
+  const of = `${count} cameras, server killed and away: `;
+  return [
+    { figure: `${of}behind when it is up again`, value: first.behindMs / 1000, unit: 's' },
+    { figure: `${of}caught up after`, value: seconds, unit: 's' },
+  ];
 }
 
 function starlingFigures(

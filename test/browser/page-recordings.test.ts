@@ -91,7 +91,7 @@ describe('the page’s recordings', { timeout: 240_000 }, () => {
       assert.equal(second.segment, 2);
       await page.screenshot({ path: `${artefacts}recording-gap-dark.png` });
       await page.click('.control-play');
-      await page.click('button[aria-label="Speed 4"]');
+      await page.selectOption('.speed', '4');
       await played(page, toMs - 9_000);
       assert.equal((await pausedFrame(page, facts)).segment, 3);
     });
@@ -131,7 +131,7 @@ describe('the page’s recordings', { timeout: 240_000 }, () => {
       await live(page, 'gate');
       const rows = await page.locator('.rows > li').allInnerTexts();
       assert.equal(rows.length, 4, rows.join('\n'));
-      assert.match(rows[0] ?? '', /20 s on south[^]*2 segments/);
+      assert.match(rows[0] ?? '', /20 s on south/);
       assert.match(rows[1] ?? '', /Handed over from north to south/);
       assert.match(rows[2] ?? '', /No recording for 25 s: the camera reached no server; perhaps on west/);
       assert.match(rows[3] ?? '', /40 s on north/);
@@ -153,7 +153,7 @@ describe('the page’s recordings', { timeout: 240_000 }, () => {
       await live(page, 'yard');
       await page.waitForSelector('.rows > li');
       const rows = await page.locator('.rows > li').allInnerTexts();
-      assert.match(rows[0] ?? '', /8 h on north[^]*480 segments/);
+      assert.match(rows[0] ?? '', /8 h on north/);
       assert.equal(rows.filter((row) => row.includes('Handed over')).length, 2, rows.join('\n'));
       assert.equal(
         rows.filter((row) => row.includes('No recording for 46 min: the camera was off')).length,

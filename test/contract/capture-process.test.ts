@@ -5,9 +5,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { CaptureHandlers } from '../../firmware/capture/capture-process.ts';
-import { planPipeline } from '../../firmware/capture/pipeline-plan.ts';
+import { type CapturedCamera, planPipeline } from '../../firmware/capture/pipeline-plan.ts';
 import type { SourceSpec } from '../../firmware/config/source-spec.ts';
-import type { CameraConfig } from '../../firmware/config/unit-config.ts';
 import { captureStarter } from '../../firmware/io/capture-child.ts';
 import { captureProcessContract } from '../support/capture-process-contract.ts';
 import { run } from '../support/gst.ts';
@@ -23,7 +22,7 @@ const size = {
 };
 
 function planOf(source: SourceSpec): ReturnType<typeof planPipeline> {
-  const camera: CameraConfig = { id: 'door', source, ...size };
+  const camera: CapturedCamera = { id: 'door', source, ...size };
   return planPipeline(camera, 0);
 }
 

@@ -1,14 +1,17 @@
 /** What every ViewerSocket promises, run against the server's end of a real WebSocket and the one that tests use. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { describe, test } from 'node:test';
 import { WebSocket, WebSocketServer } from 'ws';
-import type { ViewerSocket } from '../../firmware/viewing/live-socket.ts';
+import { binaryFrame, framedSocket } from '../../firmware/viewing/framed-socket.ts';
+import type { FramedViewerSocket } from '../../firmware/viewing/live-socket.ts';
 import { QueueSocket } from '../support/viewer-sockets.ts';
 
 interface Subject extends AsyncDisposable {
-  readonly socket: ViewerSocket;
+  readonly socket: FramedViewerSocket;
   /** The viewer stops or goes on reading. */
   block(blocked: boolean): void;
   /** Resolves once `count` messages arrived. */
@@ -32,7 +35,14 @@ async function queueSubject(): Promise<Subject> {
 }
 
 async function webSocketSubject(): Promise<Subject> {
-  const server = new WebSocketServer({ port: 0, host: '127.0.0.1', perMessageDeflate: false });
+  const server = createServer();
+  const webSockets = new WebSocketServer({ noServer: true, perMessageDeflate: false });
+  const opened = new Promise<{ webSocket: WebSocket; stream: Duplex }>((resolve) => {
+    server.on('upgrade', (request, stream, head) => {
+      webSockets.handleUpgrade(request, stream, head, (webSocket) => resolve({ webSocket, stream }));
+    });
+  });
+  server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const viewer = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`);
   const received: (string | number)[] = [];
@@ -40,10 +50,10 @@ async function webSocketSubject(): Promise<Subject> {
   viewer.on('message', (data: Buffer, isBinary: boolean) =>
     received.push(isBinary ? data.length : data.toString()),
   );
-  const [socket] = (await once(server, 'connection')) as [WebSocket];
+  const { webSocket, stream } = await opened;
   await once(viewer, 'open');
   return {
-    socket,
+    socket: framedSocket(webSocket, stream),
     block: (blocked) => (blocked ? viewer.pause() : viewer.resume()),
     arrived: async (count) => {
       while (received.length < count) await once(viewer, 'message');
@@ -51,7 +61,7 @@ async function webSocketSubject(): Promise<Subject> {
     },
     [Symbol.asyncDispose]: async () => {
       viewer.terminate();
-      socket.terminate();
+      webSocket.terminate();
       await new Promise((resolve) => server.close(resolve));
     },
   };
@@ -59,7 +69,7 @@ async function webSocketSubject(): Promise<Subject> {
 
 for (const [name, make] of [
   ['queue socket', queueSubject],
-  ['socket of ws', webSocketSubject],
+  ['socket of ws with frames of our own', webSocketSubject],
 ] as const) {
   describe(name, () => {
     test('messages arrive in order, texts as texts, and done is called in the same order', async () => {
@@ -98,6 +108,34 @@ for (const [name, make] of [
       await subject.arrived(sent);
       assert.equal(done, sent);
       assert.equal(subject.socket.bufferedAmount, 0);
+    });
+
+    test('frames of every length arrive as messages, in order with what is sent otherwise', async () => {
+      await using subject = await make();
+      const lengths = [0, 1, 125, 126, 127, 65_535, 65_536, 200_000];
+      for (const length of lengths) {
+        const half = Math.floor(length / 2);
+        subject.socket.sendFrame(binaryFrame([Buffer.alloc(half, 1), Buffer.alloc(length - half, 2)]));
+        subject.socket.send(`text ${length}`, () => undefined);
+      }
+      const arrived = await subject.arrived(2 * lengths.length);
+      assert.deepEqual(
+        arrived,
+        lengths.flatMap((length) => [length, `text ${length}`]),
+      );
+    });
+
+    test('a frame for a viewer that does not read is counted, and one after the end does no harm', async () => {
+      await using subject = await make();
+      subject.block(true);
+      const frame = binaryFrame([Buffer.alloc(1024 * 1024)]);
+      for (let sent = 0; subject.socket.bufferedAmount < 4 * frame.length; sent++) {
+        assert(sent < 100, 'nothing is counted');
+        subject.socket.sendFrame(frame);
+        await new Promise(setImmediate);
+      }
+      subject.socket.terminate();
+      subject.socket.sendFrame(frame);
     });
 
     test('after its end a message is not delivered, and done says so without a throw', async () => {

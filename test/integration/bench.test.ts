@@ -33,6 +33,8 @@ describe('the benches of recording', () => {
     const figures = await bench('recording');
     const cost = figures.find(({ figure }) => /CPU per GB received/.test(figure));
     assert(cost !== undefined && cost.value > 0, JSON.stringify(figures));
+    const behind = figures.find(({ figure }) => /behind when it is up again/.test(figure));
+    assert((behind?.value ?? 0) >= 3, `away for 3 s: ${JSON.stringify(figures)}`);
   });
 
   const missing = namespacesMissing();

@@ -1,7 +1,7 @@
 /** A camera that is told by any server to stream otherwise: it shows in what it sends, and lasts over its restart. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import type { StreamAnswer } from '../../firmware/viewing/stream-route.ts';
+import type { StreamAnswer } from '../../firmware/viewing/api.ts';
 import { run } from '../support/gst.ts';
 import {
   bundle,

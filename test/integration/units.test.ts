@@ -194,7 +194,7 @@ describe('a site made by hand', () => {
       'the next step is told',
     );
     // Both units are on one machine, where others may run too.
-    const http = { server: { http: { port } } };
+    const http = { server: { http: { port, access: 'everybody' } } };
     for (const [path, some] of [
       [server, http],
       [enrolled.out.trim(), {}],

@@ -120,7 +120,7 @@ async function enroll(folder: string, cameras: readonly string[]): Promise<strin
   const endpoint = { kind: 'multicast' as const, host: '239.83.84.1', port, interface: loopback };
   const common = { link: { host: loopback, port: 0 }, anycast: { endpoints: [endpoint] } };
   const data = join(mountPoint(folder), 'data');
-  const server = { http: { port: 0 }, segmentSeconds: 3, syncIntervalMs: 300 };
+  const server = { http: { port: 0, access: 'everybody' as const }, segmentSeconds: 3, syncIntervalMs: 300 };
   await enrollUnit(
     site,
     { unit: 'ss-1', role: 'server', overrides: { ...common, data, server } },

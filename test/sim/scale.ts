@@ -265,10 +265,20 @@ function stateSizes(world: SimWorld, lines: ScaleLine[]): void {
   });
 }
 
+/** Tells where a long run is, four times in a second of virtual time. */
+function followProgress(world: SimWorld, onProgress: (text: string) => void): void {
+  const packets = world.cameras.reduce((sum, { sent }) => sum + sent.packets, 0);
+  const { length } = world.liveServers;
+  const text = `${length} servers live, ${unmanaged(world)} cameras without one, they sent ${packets} packets`;
+  onProgress(`${(world.now / 1_000).toFixed(2)} s: ${text}`);
+  world.at(world.now + stepMs, () => followProgress(world, onProgress));
+}
+
 /** Measures; each line is told as soon as it is known. */
 export function measureScale(
   options: ScaleOptions,
   onLine: (line: ScaleLine) => void = () => undefined,
+  onProgress?: (text: string) => void,
 ): ScaleLine[] {
   const lines: ScaleLine[] = [];
   let told = 0;
@@ -276,6 +286,7 @@ export function measureScale(
     for (; told < lines.length; told++) onLine(lines[told] as ScaleLine);
   };
   const world = emptyWorld(options);
+  if (onProgress !== undefined) followProgress(world, onProgress);
   coldStart(world, options.seed);
   lines.push({
     what: 'cold start within 1 s: one network after',
@@ -314,9 +325,12 @@ export function printScale(options: ScaleOptions, verbose: boolean): boolean {
   const { servers, camerasPerServer, seed } = options;
   console.log(`${servers} servers, ${servers * camerasPerServer} cameras, seed ${seed}`);
   const startedAt = process.cpuUsage();
-  const lines = measureScale(options, ({ what, value, unit }) => {
-    console.log(`${what.padEnd(64)} ${value.toFixed(value < 10 ? 2 : 0).padStart(10)} ${unit}`);
-    if (verbose) console.log(`  (${(process.cpuUsage(startedAt).user / 1e6).toFixed(1)} s of CPU so far)`);
-  });
+  const spent = (): string => `${(process.cpuUsage(startedAt).user / 1e6).toFixed(1)} s of CPU`;
+  const lines = measureScale(
+    options,
+    ({ what, value, unit }) =>
+      console.log(`${what.padEnd(64)} ${value.toFixed(value < 10 ? 2 : 0).padStart(10)} ${unit}`),
+    verbose ? (text) => console.error(`  ${spent()}, at ${text}`) : undefined,
+  );
   return lines.every(({ value }) => !Number.isNaN(value));
 }

@@ -3,12 +3,12 @@ import assert from 'node:assert/strict';
 import type { BacklogItem, CapturedSample } from '../../firmware/capture/backlog.ts';
 import { CaptureService, type CaptureState } from '../../firmware/capture/capture-service.ts';
 import { Outbox } from '../../firmware/capture/outbox.ts';
+import type { Aim, CapturedCamera } from '../../firmware/capture/pipeline-plan.ts';
 import { UtcKeeper } from '../../firmware/capture/utc-mapping.ts';
-import type { CameraConfig } from '../../firmware/config/unit-config.ts';
 import { CaptureScript, type Reel } from './scripted-capture.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
-const camera: CameraConfig = {
+const camera: CapturedCamera = {
   id: 'door',
   source: { kind: 'v4l2', device: '/dev/video0' },
   width: 160,
@@ -32,6 +32,13 @@ class SettableClock extends VirtualClock {
   }
 }
 
+/** `aim`: the camera can be turned, and shows a test picture. */
+interface BenchOptions {
+  readonly stepMs?: number;
+  readonly offSinceUs?: number;
+  readonly aim?: Aim;
+}
+
 /** One camera; `reel` is what its process plays. */
 export class CaptureBench {
   readonly clock: SettableClock;
@@ -43,7 +50,7 @@ export class CaptureBench {
   samples = 0;
   private readonly reel: Reel;
 
-  constructor(reel: Reel, { stepMs = 0, offSinceUs }: { stepMs?: number; offSinceUs?: number } = {}) {
+  constructor(reel: Reel, { stepMs = 0, offSinceUs, aim }: BenchOptions = {}) {
     this.reel = reel;
     this.clock = new SettableClock();
     this.clock.stepMs = stepMs;
@@ -54,7 +61,8 @@ export class CaptureBench {
       writtenUtcMs,
     });
     this.service = new CaptureService({
-      camera,
+      camera: aim === undefined ? camera : { ...camera, source: { kind: 'test' } },
+      aim,
       hue: 0,
       bootId: 'boot',
       outbox: this.outbox,

@@ -116,18 +116,21 @@ export function captureProcessContract(name: string, make: () => Promise<Capture
       assert.deepEqual(notes.words, ['playing', 'data video', 'ended', 'exited']);
     });
 
-    test('takes settings before it plays, while it plays and after its exit, and its stream goes on', async () => {
+    test('takes settings, and where to look, before it plays, while it plays and after its exit, and goes on', async () => {
       const notes = new Notes();
       const process = subject.flows(notes);
       const settings = { bitrateKbps: 100, frameRate: 5, keyframeIntervalMs: 500 };
       process.adjust(settings);
+      process.aim({ pan: 10, tilt: 0, zoom: 2 });
       await until('pictures', () => notes.chunks.length >= 3);
       const before = notes.chunks.length;
       process.adjust({ ...settings, bitrateKbps: 200 });
+      process.aim({ pan: -10, tilt: 5, zoom: 1 });
       await until('more pictures', () => notes.chunks.length >= before + 3);
       process.kill();
       await until('the exit', () => notes.exits === 1);
       process.adjust(settings);
+      process.aim({ pan: 0, tilt: 0, zoom: 1 });
       assert.deepEqual(notes.words, ['playing', 'data video', 'exited']);
     });
 

@@ -2,10 +2,12 @@
  * Debian's Chromium for tests of the page: launched through playwright-core with a profile of its own, with every
  * console error and every uncaught error collected, and with ways to ask a video what it really shows.
  */
+import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { type BrowserContext, chromium, type Page } from 'playwright-core';
 
 const executable = '/usr/bin/chromium';
@@ -23,6 +25,8 @@ export interface ChromiumOptions {
   readonly height?: number;
   readonly colorScheme?: 'dark' | 'light';
   readonly touch?: boolean;
+  /** PEM file of a certificate authority that this browser trusts, as if somebody had imported it */
+  readonly authority?: string;
 }
 
 /** A browser with one page; dispose it and its profile is gone. */
@@ -48,6 +52,7 @@ export class Chromium implements AsyncDisposable {
 /** Launches Chromium with one empty page. */
 export async function openChromium(options: ChromiumOptions = {}): Promise<Chromium> {
   const profile = await mkdtemp(join(tmpdir(), 'starling-chromium-'));
+  if (options.authority !== undefined) await importAuthority(profile, options.authority);
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: executable,
     headless: true,
@@ -55,6 +60,8 @@ export async function openChromium(options: ChromiumOptions = {}): Promise<Chrom
     viewport: { width: options.width ?? 1280, height: options.height ?? 800 },
     colorScheme: options.colorScheme ?? 'dark',
     hasTouch: options.touch ?? false,
+    // where this browser looks for what its user has imported
+    env: { ...process.env, HOME: profile },
   });
   const page = context.pages()[0] ?? (await context.newPage());
   const browser = new Chromium(context, page, profile);
@@ -63,6 +70,15 @@ export async function openChromium(options: ChromiumOptions = {}): Promise<Chrom
   });
   page.on('pageerror', (error) => browser.errors.push(String(error.stack ?? error)));
   return browser;
+}
+
+/** As Settings → Certificates → Import does, for a home folder. */
+async function importAuthority(home: string, certificate: string): Promise<void> {
+  const folder = join(home, '.pki', 'nssdb');
+  const certutil = (...args: string[]) => promisify(execFile)('certutil', ['-d', `sql:${folder}`, ...args]);
+  await mkdir(folder, { recursive: true });
+  await certutil('-N', '--empty-password');
+  await certutil('-A', '-n', 'the site', '-t', 'C,,', '-i', certificate);
 }
 
 /** What a video element says of itself. */

@@ -47,14 +47,24 @@ export interface FakeServer extends AsyncDisposable {
   readonly url: string;
   /** `GET /path?query`, in the order of asking */
   readonly asked: string[];
+  /** what came with each, '' where nothing did */
+  readonly bodies: string[];
   close(): Promise<void>;
 }
 
 export async function fakeServer(answer: RequestListener): Promise<FakeServer> {
   const asked: string[] = [];
+  const bodies: string[] = [];
   const server = createServer((request, response) => {
     asked.push(`${request.method} ${request.url}`);
-    answer(request, response);
+    let body = '';
+    request.setEncoding('utf8').on('data', (text: string) => {
+      body += text;
+    });
+    request.once('end', () => {
+      bodies.push(body);
+      answer(request, response);
+    });
   });
   await once(server.listen(0, '127.0.0.1'), 'listening');
   const { port } = server.address() as AddressInfo;
@@ -66,5 +76,5 @@ export async function fakeServer(answer: RequestListener): Promise<FakeServer> {
     });
     return closed;
   };
-  return { url: `http://127.0.0.1:${port}`, asked, close, [Symbol.asyncDispose]: close };
+  return { url: `http://127.0.0.1:${port}`, asked, bodies, close, [Symbol.asyncDispose]: close };
 }

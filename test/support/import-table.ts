@@ -4,7 +4,17 @@
 type Allowance = 'value' | 'type';
 
 export const pureParts = ['base', 'media', 'overlay', 'ptz'];
-const services = ['capture', 'recording', 'viewing', 'telemetry', 'console', 'site', 'config', 'runtime'];
+const services = [
+  'access',
+  'capture',
+  'recording',
+  'viewing',
+  'telemetry',
+  'console',
+  'site',
+  'config',
+  'runtime',
+];
 
 /** Value imports that the table forbids and that have a reason all the same. Both ends are parts. */
 export const exceptions: readonly { from: string; to: string; reason: string }[] = [
@@ -14,6 +24,7 @@ export const exceptions: readonly { from: string; to: string; reason: string }[]
     reason: 'the roles a unit may have are defined once, where certificates name them',
   },
   { from: 'capture', to: 'config', reason: 'a source is printed by the rules that parse it' },
+  { from: 'viewing', to: 'access', reason: 'what a role allows is decided in one place' },
   { from: 'io', to: 'capture', reason: 'the capture process draws the test picture it pushes' },
 ];
 
@@ -34,7 +45,7 @@ const table: Readonly<Record<string, Readonly<Record<string, Allowance>>>> = {
   cli: every([...pureParts, ...services, 'io', 'roles'], 'value'),
   main: every([...pureParts, ...services, 'io', 'roles', 'cli'], 'value'),
   // The page runs in a browser: it shares pure code and the API's types with the server, and nothing else.
-  page: { base: 'value', media: 'value', viewing: 'type' },
+  page: { base: 'value', media: 'value', viewing: 'type', access: 'type' },
 };
 
 /** The part of the program a file is in; '' when it is in none. */

@@ -25,8 +25,8 @@ export function indexStoreContract(name: string, make: () => Promise<IndexStoreS
       await subject.close();
     });
 
-    const range = async (from: string, to: string, limit = 100): Promise<string[]> =>
-      (await store.range({ from, to, limit })).map(({ key, value }) => `${key}=${value.toString()}`);
+    const range = async (from: string, to: string, limit = 100, reverse = false): Promise<string[]> =>
+      (await store.range({ from, to, limit, reverse })).map(({ key, value }) => `${key}=${value.toString()}`);
 
     test('has what was put, and not what was deleted or never put', async () => {
       await store.commit([put('a/1', 'one'), put('a/2', '')]);
@@ -62,6 +62,12 @@ export function indexStoreContract(name: string, make: () => Promise<IndexStoreS
       assert.deepEqual(await range('r/', 'r/\uffff'), ['r/1=1', 'r/2=2', 'r/3=3', 'r/4=4', 'r/5=5']);
       assert.deepEqual(await range('r/1\0', 'r/3'), ['r/2=2']);
       assert.deepEqual(await range('nothing/', 'nothing/\uffff'), []);
+    });
+
+    test('lists a range from its end, the last ones up to a limit', async () => {
+      await store.commit(['1', '2', '3'].map((digit) => put(`back/${digit}`, digit)));
+      assert.deepEqual(await range('back/', 'back/\uffff', 100, true), ['back/3=3', 'back/2=2', 'back/1=1']);
+      assert.deepEqual(await range('back/1', 'back/3', 1, true), ['back/2=2']);
     });
 
     test('sorts keys as bytes', async () => {

@@ -164,7 +164,8 @@ export class Field implements Disposable {
 
   /** Enrolls a server, with these settings where they differ from the default; it is not started. */
   async server(id: string, machine: Machine, settings: UnitOverrides['server'] = {}): Promise<FieldUnit> {
-    const path = await this.enroll(id, 'server', { overrides: { server: settings } });
+    const server = { ...settings, http: { access: 'everybody' as const, ...settings?.http } };
+    const path = await this.enroll(id, 'server', { overrides: { server } });
     return this.add(id, machine, ['run', '--config', path]);
   }
 

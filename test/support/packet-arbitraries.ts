@@ -1,6 +1,8 @@
 /** Arbitrary packets of the overlay: any value that its declaration allows, with short lists. */
 import fc from 'fast-check';
+import { isPresetName } from '../../firmware/base/given-name.ts';
 import * as wire from '../../firmware/overlay/packets.ts';
+import type { SteerWish } from '../../firmware/overlay/steer-packet.ts';
 
 const plain = { noNullPrototype: true };
 const few = { maxLength: 3 };
@@ -89,6 +91,22 @@ const documentRow = record<wire.DocumentRow>({
 const rowVersion = record<wire.RowVersion>({ origin: id, incarnation: u32, version: u32 });
 const known = record<wire.KnownServer>({ server: id, link });
 
+const thousandths = (min: number, max: number): fc.Arbitrary<number> =>
+  fc.integer({ min: min * 1000, max: max * 1000 }).map((value) => value / 1000);
+const degrees = thousandths(-360, 360);
+const share = thousandths(-1, 1);
+const range = record({ min: degrees, max: degrees });
+const place = record({ pan: degrees, tilt: degrees, zoom: thousandths(1, 64) });
+const presetName = fc.string({ unit: 'grapheme', maxLength: 32 }).filter(isPresetName);
+const steerWish = record<SteerWish>({
+  verb: fc.constantFrom('ask', 'stop', 'to', 'by', 'run', 'recall', 'save', 'drop'),
+  pan: maybe(thousandths(-720, 720)),
+  tilt: maybe(thousandths(-720, 720)),
+  zoom: maybe(thousandths(-100, 100)),
+  velocity: maybe(record({ pan: share, tilt: share, zoom: share })),
+  preset: maybe(presetName),
+});
+
 /** A body of each packet; the compiler sees to it that none is missing and no field is. */
 const bodies: { readonly [K in wire.PacketName]: fc.Arbitrary<wire.PacketBody<K>> } = {
   'ss-join': record({ nonce, link, ring: u8, attempt: u8, degree: u8 }),
@@ -173,6 +191,23 @@ const bodies: { readonly [K in wire.PacketName]: fc.Arbitrary<wire.PacketBody<K>
         keyframeIntervalMs: maybe(u32),
         reset: fc.boolean(),
         restarted: fc.boolean(),
+      }),
+    ),
+  }),
+  'cam-steer': record<wire.PacketBody<'cam-steer'>>({
+    request: u32,
+    camera: id,
+    wish: maybe(steerWish),
+    refusal: text(100),
+    position: maybe(place),
+    moving: fc.boolean(),
+    mount: maybe(
+      record({
+        pan: maybe(range),
+        tilt: maybe(range),
+        zoomMax: thousandths(1, 64),
+        fieldOfView: degrees,
+        presets: fc.array(record({ name: presetName, place }), few),
       }),
     ),
   }),

@@ -137,7 +137,7 @@ function wholePart(bytes: Buffer): { end: number; type: string; keyframe: boolea
 }
 
 /** Adds to every `tfdt`, in its track's timescale. */
-function shiftTimes(bytes: Buffer, init: Buffer, seconds: number): Buffer {
+export function shiftTimes(bytes: Buffer, init: Buffer, seconds: number): Buffer {
   const scales = new Map(readInit(init)?.tracks.map((track) => [track.id, track.timescale]));
   const shifted = Buffer.from(bytes);
   let scale = 0;

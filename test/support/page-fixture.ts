@@ -10,15 +10,15 @@ import type { AddressInfo } from 'node:net';
 import { build } from 'esbuild';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { CameraAnswer, LiveMessage, SiteAnswer } from '../../firmware/viewing/api.ts';
+import { securityHeaders } from '../../firmware/viewing/page-shell.ts';
 import { readInit } from '../../firmware/viewing/web/fmp4-boxes.ts';
+import { PageFixtureApi } from './page-fixture-api.ts';
 import { makePageArchive, type PageArchive } from './page-fixture-archive.ts';
+import { PageFixtureTimes } from './page-fixture-times.ts';
 import { filmLive, frameRate, type LivePart, pictureSize } from './page-fixture-video.ts';
 
 const cameraClockSeconds = 432_000.125;
-const policy = [
-  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self' blob:",
-  "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-].join('; ');
+const policy = securityHeaders['content-security-policy'] ?? '';
 const document =
   '<!doctype html><html lang="en"><head><meta charset="utf-8">' +
   '<meta name="viewport" content="width=device-width,initial-scale=1"><title>Starling</title>' +
@@ -52,6 +52,10 @@ export class PageFixture implements AsyncDisposable {
   /** bytes of segments sent so far */
   segmentBytesSent = 0;
   readonly archive: PageArchive;
+  /** people, settings, steering */
+  api = new PageFixtureApi();
+  /** keyframes, days, what is kept, tables, logs */
+  readonly times: PageFixtureTimes;
   private readonly site: SiteAnswer;
   private readonly cameras = new Map<string, LiveCamera>();
   private readonly listeners = new Set<ChildProcess>();
@@ -63,15 +67,16 @@ export class PageFixture implements AsyncDisposable {
   constructor(assets: ReadonlyMap<string, string>, archive: PageArchive) {
     this.assets = assets;
     this.archive = archive;
+    this.times = new PageFixtureTimes(archive);
     const page = (port: number) => `http://127.0.0.1:${port}`;
     this.site = {
       site: 'harbour',
       server: 'north',
       version: '0.1.0',
       servers: [
-        { id: 'north', state: 'self', hops: 0, pageUrl: page(1), cameras: ['gate', 'yard'] },
-        { id: 'south', state: 'reachable', hops: 1, pageUrl: page(2), cameras: ['stairs'] },
-        { id: 'west', state: 'unreachable', hops: null, pageUrl: page(3), cameras: [] },
+        { id: 'north', name: '', state: 'self', hops: 0, pageUrl: page(1), cameras: ['gate', 'yard'] },
+        { id: 'south', name: '', state: 'reachable', hops: 1, pageUrl: page(2), cameras: ['stairs'] },
+        { id: 'west', name: '', state: 'unreachable', hops: null, pageUrl: page(3), cameras: [] },
       ],
     };
   }
@@ -80,9 +85,22 @@ export class PageFixture implements AsyncDisposable {
     return `http://127.0.0.1:${this.port}/`;
   }
 
-  /** Of the page's script, as it is served. */
+  /** What GET /api/site says of the servers; may be changed. */
+  get servers(): SiteAnswer['servers'] {
+    return this.site.servers;
+  }
+
+  /** Of the page's script what the first view needs, as it is served. */
   get script(): string {
-    return this.assets.get('/assets/page.js') ?? '';
+    const names = ['page.js'];
+    for (const name of names) {
+      const text = this.assets.get(`/assets/${name}`) ?? '';
+      const statics = [...text.matchAll(/(?:from|^import|;import) ?"\.\/([\w.-]+\.js)"/g)].map(
+        (match) => match[1] ?? '',
+      );
+      names.push(...statics.filter((one) => !names.includes(one)));
+    }
+    return names.map((name) => this.assets.get(`/assets/${name}`) ?? '').join('\n');
   }
 
   /** Starts a camera; `picture` is an ffmpeg source. */
@@ -111,6 +129,10 @@ export class PageFixture implements AsyncDisposable {
       width: 640,
       height: 360,
       codecs: 'avc1.42c01e,mp4a.40.2',
+      name: '',
+      group: '',
+      ptz: null,
+      frameRate: null,
     });
   }
 
@@ -157,8 +179,12 @@ export class PageFixture implements AsyncDisposable {
 
   /** Listens, at first or again, on the same port. */
   async comeUp(): Promise<void> {
-    const server = createServer((request, response) => this.answer(request, response));
+    const server = createServer((request, response) => void this.serve(request, response));
     server.on('upgrade', (request, socket, head) => {
+      if (this.api.session === null) {
+        socket.end('HTTP/1.1 401 Unauthorized\r\nconnection: close\r\n\r\n');
+        return;
+      }
       this.sockets.handleUpgrade(request, socket, head, (webSocket) => this.view(webSocket, request));
     });
     await new Promise<void>((resolve, reject) => {
@@ -185,6 +211,12 @@ export class PageFixture implements AsyncDisposable {
     for (const child of this.listeners) child.kill('SIGKILL');
     await this.goDown();
     this.sockets.close();
+  }
+
+  private seen(): CameraAnswer[] {
+    const mine = this.api.session?.cameras ?? [];
+    const seen = this.listed.filter(({ id }) => mine === 'all' || mine.includes(id));
+    return seen.map((camera) => this.api.named(camera));
   }
 
   private camera(id: string): LiveCamera {
@@ -227,27 +259,44 @@ export class PageFixture implements AsyncDisposable {
     socket.send(init);
   }
 
-  private answer(request: IncomingMessage, response: ServerResponse): void {
+  private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
+    const text = Buffer.concat(chunks).toString();
+    this.answer(request, response, text === '' ? {} : (JSON.parse(text) as Record<string, unknown>));
+  }
+
+  private answer(request: IncomingMessage, response: ServerResponse, body: Record<string, unknown>): void {
     const url = new URL(request.url ?? '/', this.url);
     const parts = url.pathname.split('/').map(decodeURIComponent);
+    const method = request.method ?? 'GET';
     const asset = this.assets.get(url.pathname);
     response.setHeader('content-security-policy', policy);
     response.setHeader('cache-control', 'no-store');
     if (asset !== undefined) {
       response.setHeader('content-type', typeOf(url.pathname));
       response.end(asset);
-    } else if (this.refusing) {
+      return;
+    }
+    if (this.refusing) {
       sendJson(response, 503, { error: 'The server is starting.', advice: 'Wait a moment.' });
+      return;
+    }
+    const asked = { method, parts: parts.slice(1), query: url.searchParams, body };
+    const timed = this.times.answer(asked);
+    const answered = timed ?? this.api.answer(asked);
+    if (answered !== undefined) {
+      for (const [name, value] of Object.entries(answered.headers ?? {})) response.setHeader(name, value);
+      if (timed?.bytes === undefined) sendJson(response, answered.status, answered.body);
+      else sendVideo(response, timed.bytes, timed.half === true);
     } else if (url.pathname === '/api/site') {
       sendJson(response, 200, this.site);
     } else if (url.pathname === '/api/cameras') {
-      sendJson(response, 200, { cameras: this.listed, alarms: [], unreachable: ['west'] });
+      sendJson(response, 200, { cameras: this.seen(), alarms: [], unreachable: ['west'] });
     } else if (parts[4] === 'recordings') {
       sendJson(response, 200, this.archive.recordings(parts[3] ?? '', url.searchParams));
     } else if (parts[4] === 'segments') {
       this.segmentBytesSent += sendRange(request, response, this.archive.file(url.pathname));
-    } else if (parts[4] === 'video.mp4') {
-      sendRange(request, response, this.archive.files.get('a'));
     } else {
       sendJson(response, 404, { error: 'There is no such page.', advice: '' });
     }
@@ -273,6 +322,7 @@ async function bundlePage(): Promise<Map<string, string>> {
     bundle: true,
     minify: true,
     format: 'esm',
+    splitting: true,
     target: 'es2022',
     jsx: 'automatic',
     jsxImportSource: 'preact',
@@ -280,10 +330,8 @@ async function bundlePage(): Promise<Map<string, string>> {
     outdir: '/assets',
     logLevel: 'error',
   });
-  const output = (ending: string) => result.outputFiles.find(({ path }) => path.endsWith(ending))?.text ?? '';
-  return new Map(
-    Object.entries({ '/': document, '/assets/page.js': output('.js'), '/assets/page.css': output('.css') }),
-  );
+  const assets = result.outputFiles.map(({ path, text }) => [path.replace('/style.css', '/page.css'), text]);
+  return new Map([['/', document], ...assets] as [string, string][]);
 }
 
 function publish(camera: LiveCamera, part: LivePart): void {
@@ -307,7 +355,14 @@ function typeOf(path: string): string {
 }
 
 function sendJson(response: ServerResponse, status: number, body: unknown): void {
-  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+  response.writeHead(status, { 'content-type': 'application/json' });
+  response.end(body === undefined ? undefined : JSON.stringify(body));
+}
+
+function sendVideo(response: ServerResponse, bytes: Buffer, half: boolean): void {
+  response.writeHead(200, { 'content-type': 'video/mp4' });
+  if (half) response.write(bytes.subarray(0, bytes.length / 2));
+  else response.end(bytes);
 }
 
 /** Returns how many bytes were sent. */

@@ -1,7 +1,7 @@
 /** Protected ranges without a network: what is written is there at once. */
 import { accept } from '../../firmware/base/result.ts';
 import { type ProtectionRow, Protections } from '../../firmware/recording/protections.ts';
-import type { ProtectionAccess } from '../../firmware/viewing/protected-ranges.ts';
+import type { ProtectionAccess } from '../../firmware/viewing/protection-access.ts';
 
 export function protectionsOf(server: string): ProtectionAccess {
   const protections = new Protections();

@@ -8,7 +8,7 @@ import { Failure } from '../../firmware/base/failure.ts';
 import { realDisk } from '../../firmware/io/disk.ts';
 import type { SegmentListing } from '../../firmware/recording/archive.ts';
 import { Retention, type RetentionOptions } from '../../firmware/recording/retention.ts';
-import type { RetentionSettings } from '../../firmware/recording/retention-rules.ts';
+import type { RetentionSettings, SiteRetention } from '../../firmware/recording/retention-rules.ts';
 import type { Volume, VolumeState, VolumeStatus } from '../../firmware/recording/volumes.ts';
 import { IndexRig, listingOf } from './index-rig.ts';
 import { VirtualClock } from './virtual-clock.ts';
@@ -35,15 +35,23 @@ export class RetentionRig implements AsyncDisposable {
   missing = -1;
   retention: Retention;
 
-  private constructor(index: IndexRig, volumes: Volume[], settings: RetentionSettings) {
+  private readonly site: (() => SiteRetention) | undefined;
+
+  private constructor(
+    index: IndexRig,
+    volumes: Volume[],
+    settings: RetentionSettings,
+    site: (() => SiteRetention) | undefined,
+  ) {
     this.index = index;
     this.volumes = volumes;
+    this.site = site;
     this.retention = new Retention(this.options(settings));
   }
 
   static async open(
     settings: Partial<RetentionSettings> = {},
-    { sizes = [10_000_000] }: { sizes?: number[] } = {},
+    { sizes = [10_000_000], site }: { sizes?: number[]; site?: () => SiteRetention } = {},
   ): Promise<RetentionRig> {
     const index = await IndexRig.open();
     const volumes = sizes.map((_, number) => ({
@@ -51,7 +59,7 @@ export class RetentionRig implements AsyncDisposable {
       id: `${number}`,
       folder: join(index.folder, `v${number}`),
     }));
-    const rig = new RetentionRig(index, volumes, { reserveMb: 0, cameras: [], ...settings });
+    const rig = new RetentionRig(index, volumes, { reserveMb: 0, cameras: [], ...settings }, site);
     for (const [number, size] of sizes.entries()) {
       rig.sizes.set(number, size);
       await mkdir(join(index.folder, `v${number}`));
@@ -111,6 +119,7 @@ export class RetentionRig implements AsyncDisposable {
     return {
       ...this.parts(),
       settings,
+      site: this.site,
       openBytes: () => this.open,
       protections: {
         version: () => this.protectionVersion,

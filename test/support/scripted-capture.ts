@@ -10,6 +10,7 @@ import type {
 } from '../../firmware/capture/capture-process.ts';
 import type { PipelinePlan } from '../../firmware/capture/pipeline-plan.ts';
 import type { StreamSettings } from '../../firmware/media/stream-settings.ts';
+import type { Position } from '../../firmware/ptz/position.ts';
 import { recordGdp } from './gst.ts';
 
 /** A recorded GDP stream: what comes before the first buffer, and one piece for each buffer. */
@@ -61,6 +62,7 @@ export class ScriptedCapture implements CaptureProcess {
   readonly pid: number;
   killed = false;
   readonly adjusted: StreamSettings[] = [];
+  readonly aimed: Position[] = [];
   private readonly handlers: CaptureHandlers;
   private gone = false;
 
@@ -96,6 +98,10 @@ export class ScriptedCapture implements CaptureProcess {
 
   adjust(settings: StreamSettings): void {
     this.adjusted.push(settings);
+  }
+
+  aim(position: Position): void {
+    this.aimed.push(position);
   }
 
   kill(): void {

@@ -30,10 +30,11 @@ export class SimulatedIndex {
         const copy = [...changes];
         await this.machine.step('commit', copy.map(({ key }) => key).join(' '), () => this.apply(copy));
       },
-      range: async ({ from, to, limit }) => {
+      range: async ({ from, to, limit, reverse = false }) => {
         guard();
         return this.machine.look('index', () => {
           const found = [...this.rows.keys()].filter((key) => key >= from && key < to).sort();
+          if (reverse) found.reverse();
           return found.slice(0, limit).map((key) => ({ key, value: this.rows.get(key) as Buffer }));
         });
       },

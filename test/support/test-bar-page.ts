@@ -3,7 +3,7 @@ import { build } from 'esbuild';
 import type { Page } from 'playwright-core';
 
 /** Adds `starlingBar(video)` to a page: `{frameNumber, utcMs}` of the displayed frame, or null. */
-async function installBarReader(page: Page): Promise<void> {
+export async function installBarReader(page: Page): Promise<void> {
   const entry = `
     import { readTestBar } from './firmware/capture/test-bar.ts';
     const canvas = document.createElement('canvas');

@@ -4,30 +4,35 @@
  */
 import { parseFragment } from '../../firmware/media/mp4-scanner.ts';
 import type { LiveMessage } from '../../firmware/viewing/api.ts';
-import type { ViewerSocket } from '../../firmware/viewing/live-socket.ts';
+import { messageIn } from '../../firmware/viewing/framed-socket.ts';
+import type { FramedViewerSocket } from '../../firmware/viewing/live-socket.ts';
 
-export class QueueSocket implements ViewerSocket {
+export class QueueSocket implements FramedViewerSocket {
   blocked = false;
   bufferedAmount = 0;
   /** how the server ended it */
   end: 'terminated' | number | undefined;
   readonly delivered: (Uint8Array | string)[] = [];
-  private queue: { data: Uint8Array | string; done: (error?: Error) => void }[] = [];
+  private queue: { data: Uint8Array | string; bytes: number; done: (error?: Error) => void }[] = [];
 
-  send(data: Uint8Array | string, done: (error?: Error) => void): void {
+  send(data: Uint8Array | string, done: (error?: Error) => void, bytes = data.length): void {
     if (this.end !== undefined) {
       queueMicrotask(() => done(new Error('closed')));
       return;
     }
-    this.queue.push({ data, done });
-    this.bufferedAmount += data.length;
+    this.queue.push({ data, bytes, done });
+    this.bufferedAmount += bytes;
     if (!this.blocked) this.flush();
+  }
+
+  sendFrame(frame: Buffer): void {
+    this.send(messageIn(frame), () => undefined, frame.length);
   }
 
   /** Hands the first `count` queued messages to the network. */
   flush(count = Number.POSITIVE_INFINITY): void {
-    for (const { data, done } of this.queue.splice(0, Math.min(count, this.queue.length))) {
-      this.bufferedAmount -= data.length;
+    for (const { data, bytes, done } of this.queue.splice(0, Math.min(count, this.queue.length))) {
+      this.bufferedAmount -= bytes;
       this.delivered.push(data);
       done();
     }
@@ -54,5 +59,6 @@ export class QueueSocket implements ViewerSocket {
 function describe(message: LiveMessage): string {
   if (message.type === 'stream') return `stream ${message.camera}@${message.manager}`;
   if (message.type === 'dropped') return `dropped ${message.frames}`;
+  if (message.type === 'ptz') return `looks at ${message.position.pan}${message.moving ? ' and moves' : ''}`;
   return [message.state, message.reason].filter((word) => word !== undefined).join(': ');
 }

@@ -7,6 +7,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { realDisk } from '../../firmware/io/disk.ts';
+import { gstreamerDecoder } from '../../firmware/io/frame-decoder.ts';
 import { type HttpServer, openHttpServer } from '../../firmware/io/http-server.ts';
 import { openLevelStore } from '../../firmware/io/level-store.ts';
 import { createPeerClient } from '../../firmware/io/peer-client.ts';
@@ -16,9 +17,10 @@ import type { Sample, TrackDescription } from '../../firmware/media/sample.ts';
 import { openRecorder, type Recorder } from '../../firmware/recording/recorder.ts';
 import { createSiteAuthority, issueUnitCertificate } from '../../firmware/site/certificates.ts';
 import { peerIdentity } from '../../firmware/site/identity.ts';
+import { openAccess } from '../../firmware/viewing/access-control.ts';
 import type { StatusAnswer } from '../../firmware/viewing/api.ts';
 import type { CameraEntry, Directory, ServerEntry } from '../../firmware/viewing/directory.ts';
-import { createViewing } from '../../firmware/viewing/http-api.ts';
+import { createViewing, type RoutedViewing, type ViewingOptions } from '../../firmware/viewing/http-api.ts';
 import { createLiveHub, type LiveHub } from '../../firmware/viewing/live-hub.ts';
 import { networkAccess } from './figure-one.ts';
 import { protectionsOf } from './protection-access.ts';
@@ -32,6 +34,7 @@ export interface SiteServer extends AsyncDisposable {
   readonly live: LiveHub;
   readonly recorder: Recorder;
   readonly http: HttpServer;
+  readonly viewing: RoutedViewing;
   /** its mutual-TLS port */
   readonly links: LinkListener;
   /** bugs that a request ran into */
@@ -48,6 +51,9 @@ export interface Recording {
   readonly samples: readonly (readonly Sample[])[];
 }
 
+/** What differs at a server, by its id. */
+export type SiteParts = (server: string) => Partial<ViewingOptions>;
+
 export class ViewingSite implements AsyncDisposable {
   readonly servers = new Map<string, SiteServer>();
   readonly cameras: CameraEntry[] = [];
@@ -57,14 +63,27 @@ export class ViewingSite implements AsyncDisposable {
   private readonly folder: string;
   readonly authority: Awaited<ReturnType<typeof createSiteAuthority>>;
 
-  private constructor(folder: string, authority: Awaited<ReturnType<typeof createSiteAuthority>>) {
+  private readonly parts: SiteParts;
+
+  private constructor(
+    folder: string,
+    authority: Awaited<ReturnType<typeof createSiteAuthority>>,
+    parts: SiteParts,
+  ) {
     this.folder = folder;
     this.authority = authority;
+    this.parts = parts;
   }
 
-  static async open(...ids: string[]): Promise<ViewingSite> {
+  /** Whoever reaches a server may do everything. */
+  static open(...ids: string[]): Promise<ViewingSite> {
+    return ViewingSite.with(() => ({}), ...ids);
+  }
+
+  /** Servers that differ from those of `open` by what `parts` say. */
+  static async with(parts: SiteParts, ...ids: string[]): Promise<ViewingSite> {
     const folder = await mkdtemp(path.join(os.tmpdir(), 'starling-viewing-'));
-    const opened = new ViewingSite(folder, await createSiteAuthority(site));
+    const opened = new ViewingSite(folder, await createSiteAuthority(site), parts);
     for (const id of ids) opened.servers.set(id, await opened.openServer(id));
     return opened;
   }
@@ -140,13 +159,23 @@ export class ViewingSite implements AsyncDisposable {
       protections: protectionsOf(id),
       live,
       peers,
+      access: openAccess,
+      decoder: gstreamerDecoder(),
       clock: systemClock,
       status: () => statusOf(id),
       assets: { script: 'export {};', style: 'body { margin: 0 }' },
       onError: (thrown) => errors.push(thrown),
+      ...this.parts(id),
     });
     const stop = new AbortController();
-    const http = await openHttpServer({ viewing, host: '127.0.0.1', port: 0, signal: stop.signal });
+    const http = await openHttpServer({
+      viewing,
+      host: '127.0.0.1',
+      port: 0,
+      unit: id,
+      names: [],
+      signal: stop.signal,
+    });
     const links = await listenForLinks({
       identity,
       host: '127.0.0.1',
@@ -161,6 +190,7 @@ export class ViewingSite implements AsyncDisposable {
       live,
       recorder,
       http,
+      viewing,
       links,
       errors,
       async [Symbol.asyncDispose]() {

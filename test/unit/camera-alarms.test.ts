@@ -31,6 +31,7 @@ function list(answer: object, own = false): ReturnType<typeof listCameras> {
       webSocket: () => assert.fail('a WebSocket was opened'),
     },
     own,
+    rights: { cameras: 'all' },
   });
 }
 

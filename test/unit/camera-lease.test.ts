@@ -339,6 +339,21 @@ describe('a command', () => {
     assert.equal(reply?.body.reply, true);
   });
 
+  const nowhere = { refusal: '', position: undefined, moving: false, mount: undefined };
+
+  test('to steer is passed on, too; the answer, and what the camera tells by itself, go to the manager', () => {
+    const camera = managedCamera();
+    const none = { pan: undefined, tilt: undefined, zoom: undefined, velocity: undefined, preset: undefined };
+    const wish = { verb: 'stop' as const, ...none };
+    const steer = { request: 1, camera: 'cam-1', wish, ...nowhere };
+    assert.deepEqual(named(camera.packet(1, 'ss-1', 'cam-steer', steer), 'steer')[0]?.body, steer);
+    const [reply] = sent(camera.step({ type: 'steer', body: steer }), 'cam-steer', 1);
+    assert.deepEqual(reply?.body, { ...steer, wish: undefined }, 'a camera wants nothing of a server');
+    camera.accepted(2, 'ss-2');
+    assert.deepEqual(kinds(camera.packet(2, 'ss-2', 'cam-steer', steer)), ['refused', 'close']);
+    assert.deepEqual(new TestCamera().step({ type: 'steer', body: steer }), []);
+  });
+
   test('of anybody else is refused', () => {
     const camera = managedCamera();
     camera.accepted(2, 'ss-2');

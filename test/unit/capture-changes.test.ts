@@ -108,6 +108,19 @@ describe('a capture service', () => {
     assert.match(bench.script.last.plan.launch, /bitrate=900 key-int-max=100 /);
   });
 
+  test('looks where its camera was turned to, also when it starts again', async () => {
+    const position = { pan: 5, tilt: 0, zoom: 1 };
+    const bench = new CaptureBench(reel, { aim: { position, fieldOfView: 60 } });
+    assert.deepEqual(bench.script.last.plan.testPicture?.position, position);
+    bench.service.aim({ ...position, pan: 9 });
+    assert.deepEqual(bench.script.last.aimed, [{ ...position, pan: 9 }]);
+    bench.script.last.exit('exit code 1');
+    bench.service.aim({ ...position, pan: 12 });
+    await bench.waitForStart();
+    const { testPicture } = bench.script.last.plan;
+    assert.deepEqual([testPicture?.position?.pan, testPicture?.fieldOfView], [12, 60]);
+  });
+
   test('takes a new clock mapping when the machine’s clock was set, and keeps the old one through jitter', () => {
     const bench = new CaptureBench(reel);
     bench.flow(1);

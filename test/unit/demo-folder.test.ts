@@ -83,7 +83,10 @@ describe('the folder of a demo', () => {
       ['ss-1', 'cam-1'],
     );
     const again = parse(await readFile(settings, 'utf8')) as { server: unknown; anycast: unknown };
-    assert.deepEqual(again.server, { http: { host: '127.0.0.1', port: 8750 }, segmentSeconds: 7 });
+    assert.deepEqual(again.server, {
+      http: { host: '127.0.0.1', port: 8750, access: 'everybody' },
+      segmentSeconds: 7,
+    });
     assert.match(JSON.stringify(again.anycast), /"port":8834/);
     assert.deepEqual(await idleServers(demo()), ['ss-2', 'ss-3']);
   });

@@ -4,22 +4,17 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Archive } from '../../firmware/recording/archive.ts';
 import type { ErrorAnswer, SiteAnswer } from '../../firmware/viewing/api.ts';
-import { createViewing, fileName, type Viewing } from '../../firmware/viewing/http-api.ts';
+import type { Viewing } from '../../firmware/viewing/http-api.ts';
 import { createLiveHub, type LiveHub, viewersPerCameraMax } from '../../firmware/viewing/live-hub.ts';
-import { networkAccess } from '../support/figure-one.ts';
+import { fileName } from '../../firmware/viewing/routes/video-routes.ts';
+import {
+  bareViewing,
+  cameraEntry,
+  connectionOf,
+  emptyArchive,
+  liveRequest,
+} from '../support/bare-viewing.ts';
 import { videoTrack } from '../support/media-samples.ts';
-import { protectionsOf } from '../support/protection-access.ts';
-import { statusOf } from '../support/viewing-site.ts';
-import { VirtualClock } from '../support/virtual-clock.ts';
-
-/** Nothing was ever recorded. */
-const emptyArchive: Archive = {
-  cameras: async () => [],
-  segments: async () => [],
-  gaps: async () => [],
-  detail: async () => undefined,
-  read: async () => Buffer.alloc(0),
-};
 
 interface Scene {
   readonly viewing: Viewing;
@@ -29,15 +24,7 @@ interface Scene {
 
 /** Server `s1` with cameras `here` (its own), `there` (of `s2`) and `lost` (of `s3`, unreachable). */
 function scene(archive: Archive = emptyArchive): Scene {
-  const errors: unknown[] = [];
   const live = createLiveHub({ onWatched: () => undefined });
-  const camera = (id: string, manager: string) => ({
-    id,
-    unit: id,
-    manager,
-    epoch: 1,
-    state: 'online' as const,
-  });
   const server = (id: string, state: 'self' | 'reachable' | 'unreachable') => {
     return {
       id,
@@ -47,35 +34,23 @@ function scene(archive: Archive = emptyArchive): Scene {
       cameras: [],
     };
   };
-  const viewing = createViewing({
-    version: '1.2.3',
+  const { viewing, errors } = bareViewing({
     directory: {
       site: 'demo',
       self: 's1',
       servers: () => [server('s1', 'self'), server('s2', 'reachable'), server('s3', 'unreachable')],
-      cameras: () => [camera('here', 's1'), camera('there', 's2'), camera('lost', 's3')],
+      cameras: () => [cameraEntry('here', 's1'), cameraEntry('there', 's2'), cameraEntry('lost', 's3')],
     },
-    network: networkAccess(),
     archive,
-    protections: protectionsOf('s1'),
     live,
-    peers: {
-      get: () => assert.fail('another server was asked'),
-      webSocket: () => assert.fail('another server was asked'),
-    },
-    clock: new VirtualClock(),
-    status: () => statusOf('s1'),
-    assets: { script: 'let a = 1;', style: 'a{}' },
-    onError: (thrown) => errors.push(thrown),
   });
   return { viewing, live, errors };
 }
 
 const own = { 'x-starling-own': '1' };
-const connection = { peer: undefined, trailer: () => undefined, abort: () => undefined };
 
 function ask(viewing: Viewing, path: string, init: RequestInit = {}): Promise<Response> {
-  return viewing.answer(new Request(`http://127.0.0.1:8300${path}`, init), connection);
+  return viewing.answer(new Request(`http://127.0.0.1:8300${path}`, init), connectionOf());
 }
 
 async function assertRefusal(response: Response, status: number): Promise<ErrorAnswer> {
@@ -214,7 +189,7 @@ test('every answer carries the security headers, and data is not stored', async 
     const policy = headers.get('content-security-policy') ?? '';
     assert.match(
       policy,
-      /default-src 'none'.*script-src 'self'.*media-src 'self' blob:.*connect-src 'self' ws:/,
+      /default-src 'none'.*script-src 'self'.*media-src 'self' blob:.*connect-src 'self';/,
     );
     assert.doesNotMatch(policy, /unsafe/);
     assert.equal(headers.get('x-content-type-options'), 'nosniff');
@@ -264,7 +239,7 @@ test('the site is told with all its servers', async () => {
 test('a peer gets own data without asking for it', async () => {
   const { viewing } = scene();
   const request = new Request('http://127.0.0.1/api/cameras');
-  const response = await viewing.answer(request, { ...connection, peer: 's2' });
+  const response = await viewing.answer(request, connectionOf({ peer: 's2' }));
   assert.equal(response.status, 200);
 });
 
@@ -282,21 +257,22 @@ for (const [target, mayForward, status] of [
   ['/', true, 404],
   ['', true, 404],
 ] as const) {
-  test(`a WebSocket to ${target} is refused with ${status}${mayForward ? '' : ' when it may not be forwarded'}`, () => {
-    const admission = scene().viewing.admitLive(target, { own: !mayForward });
+  test(`a WebSocket to ${target} is refused with ${status}${mayForward ? '' : ' when it may not be forwarded'}`, async () => {
+    const headers = mayForward ? {} : own;
+    const admission = await scene().viewing.admitLive(liveRequest(target, { headers }));
     assert(!admission.ok);
     assert.equal(admission.status, status);
     assert(admission.answer.advice.length > 5);
   });
 }
 
-test('a WebSocket to a live camera is admitted until it has its most viewers', () => {
+test('a WebSocket to a live camera is admitted until it has its most viewers', async () => {
   const { viewing, live } = scene();
   live.publishTracks('here', [videoTrack('boot-1.1', 'here')]);
-  assert.equal(viewing.admitLive('/api/cameras/here/live?audio=1', { own: true }).ok, true);
+  assert.equal((await viewing.admitLive(liveRequest('/api/cameras/here/live?audio=1'))).ok, true);
   const viewer = { tracks: () => undefined, sample: () => undefined, ended: () => undefined };
   for (let i = 0; i < viewersPerCameraMax; i++) live.subscribe('here', viewer);
-  const refused = viewing.admitLive('/api/cameras/here/live', { own: true });
+  const refused = await viewing.admitLive(liveRequest('/api/cameras/here/live'));
   assert(!refused.ok && refused.status === 503);
 });
 

@@ -4,12 +4,14 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { IndexArchive } from '../../firmware/recording/index-archive.ts';
 import { eventRow, keys, put } from '../../firmware/recording/index-rows.ts';
+import { RecordedDays } from '../../firmware/recording/recorded-days.ts';
 import { IndexRig, listingOf, minuteUs, startUs } from '../support/index-rig.ts';
 
 function archiveOf(rig: IndexRig): IndexArchive {
   const volume = { number: 0, id: '0', folder: '/disk' };
   return new IndexArchive({
     index: rig.index,
+    days: new RecordedDays(rig.index),
     disk: { read: async (path) => Buffer.from(path) },
     volumes: { byNumber: (number) => (number === 0 ? volume : undefined) },
     openSegments: () => [],

@@ -61,6 +61,26 @@ test('a viewer gets stream, init segment, the held GOP and then every frame', ()
   });
 });
 
+test('a viewer is told where a camera looks that can be turned, at once and whenever that changes', () => {
+  const { hub, socket, play, watch } = scene();
+  const at = (pan: number, moving: boolean) => ({ position: { pan, tilt: 0, zoom: 1 }, moving });
+  hub.publishPointing(camera, at(5, false));
+  hub.publishPointing('gate', at(1, true));
+  play(0, 1);
+  watch();
+  hub.publishPointing(camera, at(6, true));
+  hub.publishPointing('gate', at(2, true));
+  hub.publishPointing(camera, at(7, false));
+  assert.deepEqual(
+    socket.words.filter((word) => word.startsWith('looks')),
+    ['looks at 5', 'looks at 6 and moves', 'looks at 7'],
+  );
+  hub.publishPointing(camera, undefined);
+  const later = new QueueSocket();
+  watch({ socket: later });
+  assert(!later.words.some((word) => word.startsWith('looks')), 'its unit is gone');
+});
+
 test('sound is sent only to those who ask for it', () => {
   const { hub, socket, play, watch } = scene();
   const listener = new QueueSocket();
@@ -81,7 +101,13 @@ test('viewers share one buffer for each frame', () => {
   watch({ socket: other });
   play(1, 3);
   assert.equal(socket.delivered.length, 5);
-  for (let i = 1; i < 5; i++) assert.equal(socket.delivered[i], other.delivered[i]);
+  const place = (data: Uint8Array | string | undefined): unknown[] => {
+    return data instanceof Uint8Array ? [data.buffer, data.byteOffset] : [data];
+  };
+  for (let i = 1; i < 5; i++) {
+    const [one, another] = [place(socket.delivered[i]), place(other.delivered[i])];
+    assert.ok(one.length === 2 && one[0] === another[0] && one[1] === another[1], `message ${i} was copied`);
+  }
 });
 
 test('the numbers of the fragments rise, also for one who comes in the middle', () => {

@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { QueryAnswer } from '../../firmware/overlay/effects.ts';
-import type { Archive } from '../../firmware/recording/archive.ts';
 import type { LogEntry } from '../../firmware/runtime/log-ring.ts';
 import type {
   ErrorAnswer,
@@ -11,51 +10,22 @@ import type {
   TablesAnswer,
   WhereAnswer,
 } from '../../firmware/viewing/api.ts';
-import { createViewing } from '../../firmware/viewing/http-api.ts';
-import { createLiveHub } from '../../firmware/viewing/live-hub.ts';
 import type { NetworkAccess } from '../../firmware/viewing/network-access.ts';
+import { bareViewing } from '../support/bare-viewing.ts';
 import { figureOne, networkAccess, unknownTo } from '../support/figure-one.ts';
-import { protectionsOf } from '../support/protection-access.ts';
-import { statusOf } from '../support/viewing-site.ts';
-import { VirtualClock } from '../support/virtual-clock.ts';
-
-const emptyArchive: Archive = {
-  cameras: async () => [],
-  segments: async () => [],
-  gaps: async () => [],
-  detail: async () => undefined,
-  read: async () => Buffer.alloc(0),
-};
 
 type Ask = (path: string, init?: RequestInit, peer?: string) => Promise<Response>;
 
 /** The API of server `ss-4`, whose page and whose neighbor's is known. */
 function scene(network: Partial<NetworkAccess> = {}): { ask: Ask; errors: unknown[] } {
-  const errors: unknown[] = [];
   const servers = ['ss-4', 'ss-3'].map((id, hops) => {
     return { id, state: 'reachable' as const, hops, pageUrl: `http://${id}.example:8300`, cameras: [] };
   });
-  const viewing = createViewing({
-    version: '1.2.3',
+  const { ask, errors } = bareViewing({
     directory: { site: 'demo', self: 'ss-4', servers: () => servers, cameras: () => [] },
     network: networkAccess(network),
-    archive: emptyArchive,
-    protections: protectionsOf('ss-4'),
-    live: createLiveHub({ onWatched: () => undefined }),
-    peers: {
-      get: () => assert.fail('another server was asked'),
-      webSocket: () => assert.fail('another server was asked'),
-    },
-    clock: new VirtualClock(),
-    status: () => statusOf('ss-4'),
-    assets: { script: '', style: '' },
-    onError: (thrown) => errors.push(thrown),
   });
-  const ask: Ask = (path, init = {}, peer) => {
-    const connection = { peer, trailer: () => undefined, abort: () => undefined };
-    return viewing.answer(new Request(`http://127.0.0.1:8300${path}`, init), connection);
-  };
-  return { ask, errors };
+  return { ask: (path, init, peer) => ask(path, init, { peer }), errors };
 }
 
 async function assertRefusal(response: Response, status: number): Promise<ErrorAnswer> {
@@ -310,8 +280,14 @@ describe('to leave', () => {
 
   test('is the only thing that POST can do', async () => {
     const { ask, asked } = leaving();
-    for (const path of ['/api/site', '/api/tables', '/api/leave/', '/api/leave/now', '/api/log']) {
-      await assertRefusal(await ask(path, { method: 'POST', headers: meant }), 405);
+    for (const [path, status] of [
+      ['/api/site', 405],
+      ['/api/tables', 405],
+      ['/api/leave/', 404],
+      ['/api/leave/now', 404],
+      ['/api/log', 405],
+    ] as const) {
+      await assertRefusal(await ask(path, { method: 'POST', headers: meant }), status);
     }
     assert.equal(asked(), 0);
   });

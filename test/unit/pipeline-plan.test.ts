@@ -2,12 +2,15 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { type PipelinePlan, planPipeline } from '../../firmware/capture/pipeline-plan.ts';
+import {
+  type CapturedCamera,
+  type PipelinePlan,
+  planPipeline,
+} from '../../firmware/capture/pipeline-plan.ts';
 import { parseSourceSpec, type SourceSpec } from '../../firmware/config/source-spec.ts';
-import type { CameraConfig } from '../../firmware/config/unit-config.ts';
 import { run } from '../support/gst.ts';
 
-function cameraOf(source: SourceSpec, fields: Partial<CameraConfig> = {}): CameraConfig {
+function cameraOf(source: SourceSpec, fields: Partial<CapturedCamera> = {}): CapturedCamera {
   return {
     id: 'door',
     source,
@@ -27,7 +30,7 @@ const sources: SourceSpec[] = [
   { kind: 'file', path: evilPath },
   { kind: 'v4l2', device: '/dev/video7' },
 ];
-const extremes: Partial<CameraConfig>[] = [
+const extremes: Partial<CapturedCamera>[] = [
   {},
   { audio: false },
   { width: 160, height: 120, frameRate: 1, bitrateKbps: 64, keyframeIntervalMs: 250 },

@@ -1,62 +1,38 @@
 /** Protected ranges over the API: who may change them, and what is refused. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Archive } from '../../firmware/recording/archive.ts';
 import type { ErrorAnswer, ProtectedAnswer, ProtectedRangeAnswer } from '../../firmware/viewing/api.ts';
-import { createViewing } from '../../firmware/viewing/http-api.ts';
-import { createLiveHub } from '../../firmware/viewing/live-hub.ts';
-import { networkAccess } from '../support/figure-one.ts';
-import { protectionsOf } from '../support/protection-access.ts';
-import { statusOf } from '../support/viewing-site.ts';
-import { VirtualClock } from '../support/virtual-clock.ts';
+import type { ViewingOptions } from '../../firmware/viewing/http-api.ts';
+import { bareViewing, emptyArchive } from '../support/bare-viewing.ts';
+
+interface Asking {
+  readonly body?: unknown;
+  readonly headers?: Record<string, string>;
+  readonly peer?: string;
+}
+
+type Ask = (method: string, path: string, asking?: Asking) => Promise<Response>;
 
 /** Recordings of `door` only. */
-const archive: Archive = {
-  cameras: async () => ['door'],
-  segments: async () => [],
-  gaps: async () => [],
-  detail: async () => undefined,
-  read: async () => Buffer.alloc(0),
-};
-
-type Ask = (
-  method: string,
-  path: string,
-  headers?: Record<string, string>,
-  peer?: string,
-) => Promise<Response>;
-
-function scene(): Ask {
-  const viewing = createViewing({
-    version: '1.2.3',
-    directory: { site: 'demo', self: 's1', servers: () => [], cameras: () => [] },
-    network: networkAccess(),
-    archive,
-    protections: protectionsOf('s1'),
-    live: createLiveHub({ onWatched: () => undefined }),
-    peers: {
-      get: () => assert.fail('another server was asked'),
-      webSocket: () => assert.fail('another server was asked'),
-    },
-    clock: new VirtualClock(),
-    status: () => statusOf('s1'),
-    assets: { script: '', style: '' },
+function scene(parts: Partial<ViewingOptions> = {}): Ask {
+  const { ask } = bareViewing({
+    archive: { ...emptyArchive, cameras: async () => ['door'] },
     onError: (thrown) => assert.fail(String(thrown)),
+    ...parts,
   });
-  return (method, path, headers = { 'x-starling': '1' }, peer?: string) =>
-    viewing.answer(new Request(`http://127.0.0.1:8300${path}`, { method, headers }), {
-      peer,
-      trailer: () => undefined,
-      abort: () => undefined,
-    });
+  return (method, path, { body, headers = { 'x-starling': '1' }, peer } = {}) => {
+    const json = body === undefined ? {} : { body: JSON.stringify(body) };
+    const type = body === undefined ? {} : { 'content-type': 'application/json' };
+    return ask(path, { method, headers: { ...headers, ...type }, ...json }, { peer });
+  };
 }
 
 const protectedPath = '/api/cameras/door/protected';
-const range = 'from=2026-11-22T12:00:00Z&to=2026-11-22T12:10:00Z';
+const range = { from: '2026-11-22T12:00:00Z', to: '2026-11-22T12:10:00Z' };
 
 test('a range is kept, listed and removed', async () => {
   const ask = scene();
-  const added = await ask('POST', `${protectedPath}?${range}&note=the+parcel&by=ann`);
+  const added = await ask('POST', protectedPath, { body: { ...range, note: 'the parcel', by: 'ann' } });
   assert.equal(added.status, 201);
   const kept = (await added.json()) as ProtectedRangeAnswer;
   assert.deepEqual(kept, {
@@ -67,7 +43,7 @@ test('a range is kept, listed and removed', async () => {
     by: 'ann',
     at: kept.at,
   });
-  const listed = (await (await ask('GET', protectedPath, {})).json()) as ProtectedAnswer;
+  const listed = (await (await ask('GET', protectedPath)).json()) as ProtectedAnswer;
   assert.deepEqual(listed, { camera: 'door', ranges: [kept] });
   const removed = await ask('DELETE', `${protectedPath}/${kept.id}`);
   assert.deepEqual(await removed.json(), { camera: 'door', ranges: [] });
@@ -81,27 +57,40 @@ test('nothing is changed by a page of another site, by another server, or withou
     [{ 'x-starling': '1', origin: 'http://evil.example' }, undefined],
     [{ 'x-starling': '1' }, 's2'],
   ] as const) {
-    assert.equal((await ask('POST', `${protectedPath}?${range}`, headers, peer)).status, 403);
-    assert.equal((await ask('DELETE', `${protectedPath}/door.s1.1`, headers, peer)).status, 403);
+    const asking = { headers, ...(peer === undefined ? {} : { peer }) };
+    assert.equal((await ask('POST', protectedPath, { ...asking, body: range })).status, 403);
+    assert.equal((await ask('DELETE', `${protectedPath}/door.s1.1`, asking)).status, 403);
   }
   assert.deepEqual(await (await ask('GET', protectedPath)).json(), { camera: 'door', ranges: [] });
 });
 
 test('what makes no sense is refused with advice, and other methods are not possible', async () => {
   const ask = scene();
-  for (const [method, path, status] of [
-    ['POST', `${protectedPath}?from=2026-11-22T12:00:00Z`, 400],
-    ['POST', `${protectedPath}?from=2026-11-22T12:10:00Z&to=2026-11-22T12:00:00Z`, 400],
-    ['POST', `${protectedPath}?${range}&note=${'x'.repeat(401)}`, 409],
-    ['POST', `/api/cameras/nobody/protected?${range}`, 404],
-    ['POST', `/api/cameras/..%2f/protected?${range}`, 400],
-    ['DELETE', protectedPath, 405],
-    ['PUT', protectedPath, 405],
-    ['POST', `${protectedPath}/door.s1.1`, 405],
+  const nobody = '/api/cameras/nobody/protected';
+  for (const [method, path, status, body] of [
+    ['POST', protectedPath, 400, { from: range.from }],
+    ['POST', protectedPath, 400, { from: range.to, to: range.from }],
+    ['POST', protectedPath, 400, { ...range, note: 'x'.repeat(401) }],
+    ['POST', protectedPath, 409, { ...range, note: '€'.repeat(200) }],
+    ['POST', protectedPath, 400, { ...range, days: 3 }],
+    ['POST', protectedPath, 400, [range]],
+    ['POST', protectedPath, 400, undefined],
+    ['POST', nobody, 404, range],
+    ['POST', '/api/cameras/..%2f/protected', 400, range],
+    ['DELETE', protectedPath, 405, undefined],
+    ['PUT', protectedPath, 405, range],
+    ['POST', `${protectedPath}/door.s1.1`, 405, range],
   ] as const) {
-    const answer = await ask(method, path);
+    const answer = await ask(method, path, { body });
     assert.equal(answer.status, status, `${method} ${path.slice(0, 60)}`);
     const { error, advice } = (await answer.json()) as ErrorAnswer;
     assert.ok(error.length > 0 && advice.length > 0, path);
   }
+});
+
+test('who wants it is whoever asks, not whom they name', async () => {
+  const ann = { name: 'ann', role: 'operator', cameras: ['door'], via: 'session' } as const;
+  const access = { identify: async () => ({ principal: ann }), current: () => ann };
+  const answer = await scene({ access })('POST', protectedPath, { body: { ...range, by: 'bob' } });
+  assert.equal(((await answer.json()) as ProtectedRangeAnswer).by, 'ann');
 });

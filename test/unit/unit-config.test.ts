@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { stringify } from 'yaml';
 import { Failure } from '../../firmware/base/failure.ts';
-import { parseUnitConfig } from '../../firmware/config/unit-config.ts';
+import { parseUnitConfig, type ServerUnitConfig } from '../../firmware/config/unit-config.ts';
 import { loadUnitConfig } from '../../firmware/io/config-file.ts';
 import { profiles } from '../../firmware/overlay/constants.ts';
 
@@ -35,6 +35,7 @@ test('a camera needs no more than its names', () => {
       certificate: '/etc/starling/unit.crt',
       key: '/etc/starling/unit.key',
       sealKey: '/etc/starling/seal.key',
+      firstAdmin: '/etc/starling/first-admin.yaml',
     },
     data: '/etc/starling/data',
     link: { host: '::', port: 8383, advertise: [] },
@@ -58,6 +59,15 @@ test('a camera needs no more than its names', () => {
           bitrateKbps: 2000,
           keyframeIntervalMs: 1000,
           audio: true,
+          mount: {
+            kind: 'none',
+            pan: [-90, 90],
+            tilt: [-20, 30],
+            zoomMax: 4,
+            degreesPerSecond: 40,
+            fieldOfView: 60,
+            home: { pan: 0, tilt: 0, zoom: 1 },
+          },
         },
       ],
       outbox: { secondsMax: 60, bytesMax: 33_554_432 },
@@ -69,7 +79,7 @@ test('a server needs no more than its names', () => {
   const config = parseUnitConfig(smallServer, '/etc/starling');
   assert.ok(config.role === 'server');
   assert.deepStrictEqual(config.server, {
-    http: { host: '127.0.0.1', port: 8300 },
+    http: { host: '127.0.0.1', port: 8300, names: [], access: 'users' },
     volumes: ['/etc/starling/data/recordings'],
     segmentSeconds: 60,
     syncIntervalMs: 1000,
@@ -228,11 +238,11 @@ test('nine cameras are refused', () => {
 });
 
 for (const host of ['0.0.0.0', '::', '10.0.0.5', 'example.org', '127.0.0.1.example.org', '128.0.0.1']) {
-  test(`the page is not served on ${host}, because it has no access rules`, () => {
+  test(`the page is not served on ${host} over plain HTTP`, () => {
     const [problem, ...others] = problemsOf(`${smallServer}server: { http: { host: "${host}" } }`);
     assert.match(
       problem ?? '',
-      /^server\.http\.host: expected a loopback address .* no access rules yet, got "/,
+      /^server\.http\.host: expected a loopback address .* server\.https for others, got "/,
     );
     assert.deepStrictEqual(others, []);
   });
@@ -243,6 +253,41 @@ test('loopback addresses may serve the page', () => {
     const config = parseUnitConfig(`${smallServer}server: { http: { host: "${host}" } }`, '/');
     assert.strictEqual(config.role === 'server' && config.server.http.host, host);
   }
+});
+
+test('everybody may do everything only where nobody else can come', () => {
+  const https = (host: string): string => `https: { host: "${host}", certificate: page.crt, key: page.key }`;
+  const http = 'http: { access: everybody }';
+  for (const settings of [http, `${http}, ${https('127.0.0.1')}`]) {
+    const config = parseUnitConfig(`${smallServer}server: { ${settings} }`, '/');
+    assert.strictEqual(config.role === 'server' && config.server.http.access, 'everybody');
+  }
+  for (const host of ['::', '0.0.0.0', '192.0.2.1']) {
+    assert.deepStrictEqual(problemsOf(`${smallServer}server: { ${http}, ${https(host)} }`), [
+      'server.http.access: expected users where https.host is no loopback address: everybody would be anybody who reaches it, got "everybody"',
+    ]);
+  }
+  assert.deepStrictEqual(problemsOf(`${smallServer}server: { http: { access: nobody } }`), [
+    'server.http.access: expected users or everybody, got "nobody"',
+  ]);
+});
+
+test('the page over HTTPS has its files beside unit.yaml, and names that a browser can ask for', () => {
+  const page = 'certificate: page.crt, key: /etc/page.key';
+  const read = (more: string): ServerUnitConfig['server']['https'] => {
+    const config = parseUnitConfig(`${smallServer}server: { https: { ${page}${more} } }`, '/unit');
+    return config.role === 'server' ? config.server.https : undefined;
+  };
+  const files = { certificate: '/unit/page.crt', key: '/etc/page.key' };
+  assert.deepStrictEqual(read(''), { host: '::', port: 8443, ...files, names: [] });
+  assert.deepStrictEqual(read(', names: [nvr.example.org, 192.0.2.1, "fd00::1"]')?.names.length, 3);
+  for (const name of ['https://nvr', 'nvr:8443', '*.example.org', 'a..b', '', 'a b'])
+    assert.match(
+      problemsOf(`${smallServer}server: { https: { ${page}, names: ["${name}"] } }`)[0] ?? '',
+      /^server\.https\.names\[0\]: expected a name such as nvr\.example\.org, or an address/,
+      name,
+    );
+  assert.match(problemsOf(`${smallServer}server: { https: {} }`)[0] ?? '', /^server\.https\.certificate: /);
 });
 
 test('a mistake in YAML is named with its line and column', () => {

@@ -1,33 +1,51 @@
 /**
  * Asks the server that this page came from. Every request has a time limit; every failure is an `ApiFailure` that says
- * what to do. Nothing is retried here: who asks knows when to ask again.
+ * what to do. Nothing is retried here: who asks knows when to ask again. An answer 401 is also told to whoever shows the
+ * sign-in form.
  */
-import type { CameraAnswer, CamerasAnswer, ErrorAnswer, RecordingsAnswer, SiteAnswer } from '../api.ts';
+import type { CamerasAnswer, ErrorAnswer, RecordingsAnswer, SiteAnswer } from '../api.ts';
+import type { TimeRange } from './time-range.ts';
 
 const timeoutMs = 5_000;
+/** A camera that is asked to change its stream answers within this. */
+const changeTimeoutMs = 12_000;
 /** A day of one camera is far below this many lists. */
 const pagesMax = 50;
 
 /** `UNREACHABLE`: no answer; `REFUSED`: the server answered that it will not; `ABORTED`: nobody wants the answer. */
 export type ApiFailureCode = 'UNREACHABLE' | 'REFUSED' | 'ABORTED';
 
+/** What a server said with its refusal. */
+interface Refused {
+  readonly status?: number;
+  readonly retryAfterMs?: number;
+  readonly cause?: unknown;
+}
+
 /** A request that failed: the environment's fault, with advice for the person at the page. */
 export class ApiFailure extends Error {
   readonly code: ApiFailureCode;
   readonly advice: string;
+  /** of HTTP; undefined without an answer */
+  readonly status: number | undefined;
+  /** how long the server wants to be left alone; undefined when it did not say */
+  readonly retryAfterMs: number | undefined;
 
-  constructor(code: ApiFailureCode, message: string, advice: string, cause?: unknown) {
-    super(message, { cause });
+  constructor(code: ApiFailureCode, message: string, advice: string, refused: Refused = {}) {
+    super(message, { cause: refused.cause });
     this.name = 'ApiFailure';
     this.code = code;
     this.advice = advice;
+    this.status = refused.status;
+    this.retryAfterMs = refused.retryAfterMs;
   }
 }
 
-/** A stretch of time, ms UTC. */
-export interface TimeRange {
-  readonly fromMs: number;
-  readonly toMs: number;
+let unidentified: () => void = () => {};
+
+/** Calls back when the server no longer knows who asks. */
+export function onUnidentified(callback: () => void): void {
+  unidentified = callback;
 }
 
 /** The site and its servers, as the connected server sees them. */
@@ -84,7 +102,7 @@ export async function getBytes(
   const total = Number(/\/(\d+)$/.exec(response.headers.get('content-range') ?? '')?.[1]);
   if (response.status === 416)
     return { start: range.start, bytes: new Uint8Array(0), total: total || range.start };
-  if (!response.ok) throw await refusal(response);
+  if (!response.ok) throw await refusal(response, url);
   const bytes = new Uint8Array(await bodyOf(response.arrayBuffer(), signal));
   // a server may answer with the whole file
   if (response.status !== 206) return { start: 0, bytes, total: bytes.length };
@@ -105,12 +123,13 @@ export function videoUrl(camera: string, range: TimeRange): string {
 }
 
 /** Whether a camera may have sound; unknown counts as yes. */
-export function maySound(camera: CameraAnswer | undefined): boolean {
+export function maySound(camera: { codecs: string | null } | undefined): boolean {
   const codecs = camera?.codecs ?? undefined;
   return codecs === undefined || /mp4a|opus/i.test(codecs);
 }
 
-function cameraPath(camera: string): string {
+/** The path that everything about a camera begins with. */
+export function cameraPath(camera: string): string {
   return `/api/cameras/${encodeURIComponent(camera)}`;
 }
 
@@ -119,24 +138,46 @@ function rangeQuery(range: TimeRange): string {
   return new URLSearchParams(query).toString();
 }
 
-async function getJson<T>(path: string, signal: AbortSignal): Promise<T> {
-  const response = await request(path, { headers: { accept: 'application/json' }, signal }, timeoutMs);
-  if (!response.ok) throw await refusal(response);
+/** GET, and the answer's JSON. */
+export async function getJson<T>(path: string, signal: AbortSignal): Promise<T> {
+  const headers = { accept: 'application/json' };
+  const response = await request(path, { headers, signal }, timeoutMs);
+  if (!response.ok) throw await refusal(response, path);
   return (await bodyOf(response.json(), signal)) as T;
 }
 
-async function request(
+/** A request that changes something, with a JSON body; the answer's JSON, if it has any. */
+export async function sendJson<T = undefined>(
+  method: 'POST' | 'PUT' | 'PATCH' | 'DELETE',
   path: string,
-  options: { headers: Record<string, string>; signal: AbortSignal },
-  limitMs: number,
-): Promise<Response> {
+  body: unknown,
+  signal: AbortSignal = new AbortController().signal,
+): Promise<T> {
+  const headers: Record<string, string> = { accept: 'application/json', 'x-starling': '1' };
+  if (body !== undefined) headers['content-type'] = 'application/json';
+  const text = body === undefined ? null : JSON.stringify(body);
+  const response = await request(path, { method, headers, signal, body: text }, changeTimeoutMs);
+  if (!response.ok) throw await refusal(response, path);
+  if (response.status === 204) return undefined as T;
+  return (await bodyOf(response.json(), signal)) as T;
+}
+
+interface Question {
+  readonly method?: string;
+  readonly headers: Record<string, string>;
+  readonly body?: string | null;
+  readonly signal: AbortSignal;
+}
+
+/** One request with a time limit. Rejects with ApiFailure when there is no answer. */
+export async function request(path: string, options: Question, limitMs: number): Promise<Response> {
   const late = new AbortController();
   const timer = setTimeout(() => late.abort(), limitMs);
   const giveUp = () => late.abort();
   options.signal.addEventListener('abort', giveUp);
   try {
     if (options.signal.aborted) late.abort();
-    return await fetch(path, { headers: options.headers, signal: late.signal, cache: 'no-store' });
+    return await fetch(path, { ...options, signal: late.signal, cache: 'no-store' });
   } catch (cause) {
     throw silence(cause, options.signal);
   } finally {
@@ -144,7 +185,8 @@ async function request(
   }
 }
 
-async function bodyOf<T>(body: Promise<T>, signal: AbortSignal): Promise<T> {
+/** An answer's body. Rejects with ApiFailure when the connection breaks. */
+export async function bodyOf<T>(body: Promise<T>, signal: AbortSignal): Promise<T> {
   try {
     return await body;
   } catch (cause) {
@@ -153,13 +195,27 @@ async function bodyOf<T>(body: Promise<T>, signal: AbortSignal): Promise<T> {
 }
 
 function silence(cause: unknown, signal: AbortSignal): ApiFailure {
-  if (signal.aborted) return new ApiFailure('ABORTED', 'No longer needed.', '', cause);
+  if (signal.aborted) return new ApiFailure('ABORTED', 'No longer needed.', '', { cause });
   const advice = 'Check that the server is running and that this device is on its network.';
-  return new ApiFailure('UNREACHABLE', 'This server does not answer.', advice, cause);
+  return new ApiFailure('UNREACHABLE', 'This server does not answer.', advice, { cause });
 }
 
-async function refusal(response: Response): Promise<ApiFailure> {
+/** What the server said with a status of 400 or more. */
+export async function refusal(response: Response, path: string): Promise<ApiFailure> {
+  const { status } = response;
   const answer = (await response.json().catch(() => ({}))) as Partial<ErrorAnswer>;
-  const message = answer.error ?? `The server answered ${response.status}.`;
-  return new ApiFailure('REFUSED', message, answer.advice ?? '');
+  // a wrong password is told beside the form that sent it
+  if (status === 401 && !path.startsWith('/api/session')) unidentified();
+  const seconds = Number(response.headers.get('retry-after') ?? Number.NaN);
+  const message = sentence(answer.error ?? `the server answered ${status}`);
+  return new ApiFailure('REFUSED', message, answer.advice ?? '', {
+    status,
+    ...(Number.isFinite(seconds) ? { retryAfterMs: seconds * 1_000 } : {}),
+  });
+}
+
+/** Servers say `no such camera`; people read `No such camera.` */
+function sentence(text: string): string {
+  const end = /[.!?]$/.test(text) ? '' : '.';
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}${end}`;
 }

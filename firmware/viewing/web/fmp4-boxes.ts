@@ -4,7 +4,7 @@
  * ISO/IEC 14496-15 §5.3.3 (avcC), RFC 6381 (codecs). Bytes may come from anywhere: what does not parse is undefined.
  */
 
-interface Box {
+export interface Box {
   readonly type: string;
   /** of the header */
   readonly offset: number;
@@ -126,7 +126,7 @@ function decodeTime(bytes: Uint8Array, traf: Box, init: InitSummary): number | u
   return ticks / track.timescale;
 }
 
-function* children(bytes: Uint8Array, parent: { content: number; end: number }): Generator<Box> {
+export function* children(bytes: Uint8Array, parent: { content: number; end: number }): Generator<Box> {
   for (let at = parent.content; at < parent.end; ) {
     const box = boxAt(bytes, at);
     if (box === undefined) return;
@@ -135,12 +135,16 @@ function* children(bytes: Uint8Array, parent: { content: number; end: number }):
   }
 }
 
-function child(bytes: Uint8Array, parent: { content: number; end: number }, type: string): Box | undefined {
+export function child(
+  bytes: Uint8Array,
+  parent: { content: number; end: number },
+  type: string,
+): Box | undefined {
   for (const box of children(bytes, parent)) if (box.type === type) return box;
   return undefined;
 }
 
-function viewOf(bytes: Uint8Array): DataView {
+export function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 

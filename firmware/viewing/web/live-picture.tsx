@@ -9,6 +9,8 @@ import { durationText, momentText } from './time-text.ts';
 
 export interface LivePictureProps {
   readonly camera: string;
+  /** what people call it */
+  readonly name: string;
   readonly audio?: boolean;
   readonly onStatus?: (status: LiveStatus) => void;
 }
@@ -22,7 +24,7 @@ const beginning: LiveStatus = {
 };
 
 /** Live while it is mounted. */
-export function LivePicture({ camera, audio = false, onStatus }: LivePictureProps) {
+export function LivePicture({ camera, name, audio = false, onStatus }: LivePictureProps) {
   const video = useRef<HTMLVideoElement>(null);
   const status = useSignal(beginning);
   useEffect(() => {
@@ -40,7 +42,7 @@ export function LivePicture({ camera, audio = false, onStatus }: LivePictureProp
   const { state } = status.value;
   return (
     <div class={`picture picture-${state}`}>
-      <video ref={video} playsInline muted disablePictureInPicture aria-label={`Live picture of ${camera}`} />
+      <video ref={video} playsInline muted disablePictureInPicture aria-label={`Live picture of ${name}`} />
       {state === 'connecting' && <p class="picture-note">Connecting …</p>}
       <div role="status" aria-live="polite">
         {state === 'stale' && <StaleBanner status={status.value} />}

@@ -52,6 +52,7 @@ export class MediaFeed {
   private queuedBytes = 0;
   private buffer: SourceBuffer | undefined;
   private retry: ReturnType<typeof setTimeout> | undefined;
+  private whenIdle: (() => void)[] = [];
 
   constructor(video: HTMLVideoElement, mime: string, source: MediaSource, options: MediaFeedOptions) {
     this.video = video;
@@ -76,6 +77,7 @@ export class MediaFeed {
         this.buffer = this.source.addSourceBuffer(this.mime);
         this.buffer.addEventListener('updateend', () => this.updated(), { signal });
         this.pump();
+        this.settle();
       },
       { once: true, signal },
     );
@@ -115,11 +117,15 @@ export class MediaFeed {
     this.enqueue({ kind: 'end' });
   }
 
-  /** Forgets what waits and everything buffered; the video may then be filled anew. */
-  clear(): void {
+  /** Forgets what waits and everything buffered; resolves when it is gone and the video may be filled anew. */
+  clear(): Promise<void> {
     this.queue = [];
     this.queuedBytes = 0;
     this.remove(0);
+    return new Promise((resolve) => {
+      this.whenIdle.push(resolve);
+      this.settle();
+    });
   }
 
   /** Whether everything given has reached the browser. */
@@ -133,6 +139,15 @@ export class MediaFeed {
     clearTimeout(this.retry);
     this.queue = [];
     this.queuedBytes = 0;
+    this.settle();
+  }
+
+  /** Those who wait for the browser wait no longer. */
+  private settle(): void {
+    if (!this.idle && !this.stop.signal.aborted) return;
+    const waiting = this.whenIdle;
+    this.whenIdle = [];
+    for (const resolve of waiting) resolve();
   }
 
   private enqueue(operation: Operation): void {
@@ -143,6 +158,7 @@ export class MediaFeed {
 
   private updated(): void {
     this.pump();
+    this.settle();
     this.options.onChange();
   }
 

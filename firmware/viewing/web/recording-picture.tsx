@@ -1,48 +1,47 @@
-/** A camera's recording on the big picture, with its date, its controls and a way to save a clip. */
+/** A camera's recording as a picture: plays from the address's time while it is mounted. What steers it is elsewhere. */
 import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
-import { videoUrl } from './api-client.ts';
-import { cameraHref, goTo, noteTime, type Route } from './location-state.ts';
+import type { CameraRoute } from './location-state.ts';
 import { playRecording, type RecordingPlayer, type RecordingStatus } from './recording-player.ts';
-import { clockText, dayText, inputMs, inputText } from './time-text.ts';
-
-const speeds = [1, 2, 4] as const;
-const noteTimeEveryMs = 5_000;
-const beginning: RecordingStatus = { state: 'loading', wallClockMs: undefined, server: undefined, note: '' };
 
 export interface RecordingPictureProps {
   readonly camera: string;
+  /** what people call it */
+  readonly name: string;
   /** a new one means: seek, also to the same time */
-  readonly route: Route;
+  readonly route: CameraRoute;
   readonly sound: boolean;
-  /** The displayed second changed; ms UTC. */
-  readonly onSecond: (ms: number) => void;
+  readonly speed: number;
+  /** The player, and undefined when it is gone. */
+  readonly onPlayer: (player: RecordingPlayer | undefined) => void;
+  /** As in RecordingPlayerOptions. */
+  readonly onStatus: (status: RecordingStatus) => void;
 }
 
-/** Plays from the route's time while it is mounted. */
-export function RecordingPicture({ camera, route, sound, onSecond }: RecordingPictureProps) {
+const beginning: Pick<RecordingStatus, 'state' | 'note'> = { state: 'loading', note: '' };
+
+export function RecordingPicture({ camera, name, route, sound, speed, ...events }: RecordingPictureProps) {
   const video = useRef<HTMLVideoElement>(null);
   const player = useRef<RecordingPlayer>(null);
+  const newest = useRef(events);
+  newest.current = events;
   const status = useSignal(beginning);
-  const speed = useSignal<number>(1);
   useEffect(() => {
     if (video.current === null) return;
-    let second = 0;
-    let notedAt = performance.now();
     const opened = playRecording(video.current, {
       camera,
       onStatus(next) {
-        status.value = next;
-        if (next.wallClockMs === undefined || Math.floor(next.wallClockMs / 1000) === second) return;
-        second = Math.floor(next.wallClockMs / 1000);
-        onSecond(next.wallClockMs);
-        if (performance.now() - notedAt < noteTimeEveryMs) return;
-        notedAt = performance.now();
-        noteTime(camera, next.wallClockMs);
+        const { state, note } = status.peek();
+        if (next.state !== state || next.note !== note) status.value = next;
+        newest.current.onStatus(next);
       },
     });
     player.current = opened;
-    return () => opened.close();
+    newest.current.onPlayer(opened);
+    return () => {
+      opened.close();
+      newest.current.onPlayer(undefined);
+    };
   }, [camera]);
   useEffect(() => {
     if (route.atMs !== undefined) player.current?.seek(route.atMs);
@@ -50,122 +49,16 @@ export function RecordingPicture({ camera, route, sound, onSecond }: RecordingPi
   useEffect(() => {
     if (video.current !== null) video.current.muted = !sound;
   }, [sound]);
-  const { state, wallClockMs, server, note } = status.value;
-  const paused = state === 'paused' || state === 'ended';
+  useEffect(() => player.current?.setSpeed(speed), [camera, speed]);
+  const { state, note } = status.value;
   return (
-    <div class="recording">
-      <div class={`picture picture-recording picture-${state}`}>
-        <video ref={video} playsInline muted disablePictureInPicture aria-label={`Recording of ${camera}`} />
-        {state === 'loading' && <p class="picture-note">Loading …</p>}
-        <p class="picture-tag">Recording</p>
-        <div class="picture-message" role="status" aria-live="polite">
-          {note !== '' && <p>{note}</p>}
-        </div>
+    <div class={`picture picture-recording picture-${state}`}>
+      <video ref={video} playsInline muted disablePictureInPicture aria-label={`Recording of ${name}`} />
+      {state === 'loading' && <p class="picture-note">Loading …</p>}
+      <p class="picture-tag">Recording</p>
+      <div class="picture-message" role="status" aria-live="polite">
+        {note !== '' && <p>{note}</p>}
       </div>
-      <div class="player-bar">
-        <Moment ms={wallClockMs} server={server} />
-        <div class="controls" role="group" aria-label="Playback">
-          <button type="button" aria-label="Back 10 seconds" onClick={() => player.current?.skip(-10)}>
-            −10 s
-          </button>
-          <button
-            type="button"
-            class="primary control-play"
-            onClick={() => (paused ? player.current?.play() : player.current?.pause())}
-          >
-            {paused ? 'Play' : 'Pause'}
-          </button>
-          <button type="button" aria-label="Forward 10 seconds" onClick={() => player.current?.skip(10)}>
-            +10 s
-          </button>
-          <span class="speeds" role="group" aria-label="Speed">
-            {speeds.map((value) => (
-              <button
-                key={value}
-                type="button"
-                aria-label={`Speed ${value}`}
-                aria-pressed={speed.value === value}
-                onClick={() => {
-                  speed.value = value;
-                  player.current?.setSpeed(value);
-                }}
-              >
-                {`${value}×`}
-              </button>
-            ))}
-          </span>
-          <button type="button" class="control-live" onClick={() => goTo(cameraHref(camera))}>
-            <span class="dot" aria-hidden="true" />
-            Back to live
-          </button>
-        </div>
-      </div>
-      <Clip camera={camera} aroundMs={route.atMs ?? Date.now()} />
     </div>
-  );
-}
-
-function Moment({ ms, server }: { ms: number | undefined; server: string | undefined }) {
-  return (
-    <p class="moment">
-      <time class="moment-clock" dateTime={ms === undefined ? '' : new Date(ms).toISOString()}>
-        {ms === undefined ? '--:--:--' : clockText(ms)}
-      </time>
-      <span class="moment-day">
-        {ms === undefined ? ' ' : dayText(ms)}
-        {server !== undefined && ` · held by ${server}`}
-      </span>
-    </p>
-  );
-}
-
-function Clip({ camera, aroundMs }: { camera: string; aroundMs: number }) {
-  const from = useSignal(inputText(aroundMs));
-  const to = useSignal(inputText(aroundMs + 60_000));
-  useEffect(() => {
-    from.value = inputText(aroundMs);
-    to.value = inputText(aroundMs + 60_000);
-  }, [aroundMs]);
-  const [fromMs, toMs] = [inputMs(from.value), inputMs(to.value)];
-  const good = fromMs !== undefined && toMs !== undefined && fromMs < toMs;
-  return (
-    <details class="clip">
-      <summary>Save a clip</summary>
-      <div class="clip-form">
-        <label>
-          From
-          <input
-            type="datetime-local"
-            step="1"
-            value={from.value}
-            onInput={(event) => {
-              from.value = event.currentTarget.value;
-            }}
-          />
-        </label>
-        <label>
-          To
-          <input
-            type="datetime-local"
-            step="1"
-            value={to.value}
-            onInput={(event) => {
-              to.value = event.currentTarget.value;
-            }}
-          />
-        </label>
-        {good ? (
-          <a
-            class="button primary"
-            href={videoUrl(camera, { fromMs, toMs })}
-            download={`${camera}-${from.value}.mp4`}
-          >
-            Download MP4
-          </a>
-        ) : (
-          <p class="clip-wrong">The end must be after the start.</p>
-        )}
-      </div>
-    </details>
   );
 }

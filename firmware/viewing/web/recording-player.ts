@@ -1,13 +1,15 @@
 /**
  * Plays a camera's recording on a video element: seeks by wall-clock, crosses gaps with a note, and tells the time of
- * the frame that is really shown. What there is to play is the timeline's business. Times in ms UTC.
+ * the frame that is really shown. What there is to play is the buffer's business. Times in ms UTC.
  */
 import { DisplayedFrames } from './displayed-frames.ts';
+import { RecordingBuffer } from './recording-buffer.ts';
 import { endMs, startMs } from './recording-source.ts';
-import { RecordingTimeline } from './recording-timeline.ts';
 import { durationText, momentText } from './time-text.ts';
 
 const noteMs = 12_000;
+/** Who steps back will step further back. */
+const stepLeadMs = 4_000;
 
 export interface RecordingStatus {
   readonly state: 'loading' | 'playing' | 'paused' | 'ended' | 'failed';
@@ -36,7 +38,7 @@ export function playRecording(video: HTMLVideoElement, options: RecordingPlayerO
 export class RecordingPlayer {
   private readonly video: HTMLVideoElement;
   private readonly options: RecordingPlayerOptions;
-  private readonly timeline: RecordingTimeline;
+  private readonly buffer: RecordingBuffer;
   private readonly frames: DisplayedFrames;
   private readonly stop = new AbortController();
   private wantsToPlay = true;
@@ -56,7 +58,8 @@ export class RecordingPlayer {
       this.sought = false;
       this.report();
     });
-    this.timeline = new RecordingTimeline(video, options.camera, {
+    this.buffer = new RecordingBuffer(video, options.camera, {
+      behindSeconds: 60,
       onStart: (seconds) => this.startFrom(seconds),
       onChange: () => this.crossHole(),
       onNote: (note) => this.setNote(note),
@@ -74,6 +77,8 @@ export class RecordingPlayer {
     for (const event of ['waiting', 'loadedmetadata']) {
       this.video.addEventListener(event, () => this.crossHole(), { signal });
     }
+    // a seek to the picture that is shown already shows no other
+    this.video.addEventListener('seeked', () => setTimeout(() => this.settle(), 150), { signal });
     const timer = setInterval(() => {
       this.crossHole();
       this.report();
@@ -83,7 +88,7 @@ export class RecordingPlayer {
 
   close(): void {
     this.stop.abort();
-    this.timeline.close();
+    this.buffer.close();
     this.frames.close();
     this.video.removeAttribute('src');
     this.video.load();
@@ -92,20 +97,20 @@ export class RecordingPlayer {
   /** Wall-clock of the displayed frame. */
   get wallClockMs(): number | undefined {
     const { mediaTime } = this.frames;
-    const known = mediaTime !== undefined && this.timeline.opened && !this.sought;
-    return known ? this.timeline.originMs + mediaTime * 1000 : undefined;
+    const known = mediaTime !== undefined && this.buffer.opened && !this.sought;
+    return known ? this.buffer.originMs + mediaTime * 1000 : undefined;
   }
 
-  /** Plays from a time, or from the next that is recorded. */
-  seek(ms: number): void {
+  /** Goes to a time, or to the next that is recorded; plays unless told not to. What lies `leadMs` before is ready, too. */
+  seek(ms: number, play = true, leadMs = 0): void {
     this.setNote('');
     this.failed = false;
     this.sought = true;
-    const at = (ms - this.timeline.originMs) / 1000;
-    const ready = this.timeline.ranges?.some((range) => at >= range.start && at < range.end - 0.2) ?? false;
+    const at = (ms - this.buffer.originMs) / 1000;
+    const ready = this.buffer.ranges?.some((range) => at >= range.start && at < range.end - 0.2) ?? false;
     if (ready) this.startFrom(at);
-    else this.timeline.fillFrom(ms);
-    this.play();
+    else this.buffer.fillFrom(ms, leadMs);
+    if (play) this.play();
   }
 
   /** Moves by some seconds; backwards into a gap, to the end of what was recorded before it. */
@@ -113,9 +118,40 @@ export class RecordingPlayer {
     const now = this.wallClockMs;
     if (now === undefined) return;
     const to = now + seconds * 1000;
-    const place = this.timeline.source.before(to);
+    const place = this.buffer.source.before(to);
     const inGap = place !== undefined && endMs(place) < to;
     this.seek(seconds < 0 && inGap ? Math.max(startMs(place), endMs(place) + seconds * 500) : to);
+  }
+
+  /** Pauses, and shows the picture after (1) or before (−1) the one that is shown; or the keyframe there. */
+  step(direction: 1 | -1, keyframes = false): void {
+    this.pause();
+    const { mediaTime } = this.frames;
+    const { frames, originMs, ranges } = this.buffer;
+    const now = this.wallClockMs;
+    // while the buffer is being filled, what is beside the picture is not known yet
+    if (mediaTime === undefined || now === undefined || !frames.has(mediaTime)) return;
+    const to = keyframes ? frames.keyframeBeside(mediaTime, direction) : frames.beside(mediaTime, direction);
+    const ready = to !== undefined && ranges?.some(({ start, end }) => to >= start - 0.001 && to < end);
+    if (to !== undefined && ready === true) this.video.currentTime = to + 0.001;
+    else if (to !== undefined) this.seek(originMs + to * 1000 + 1, false);
+    else if (direction < 0) {
+      const half = ((frames.beside(mediaTime, 1) ?? mediaTime + 0.04) - mediaTime) * 500;
+      this.seek(this.justBefore(now - half), false, stepLeadMs);
+    }
+  }
+
+  /** The end of what was recorded before a time. */
+  private justBefore(ms: number): number {
+    const place = this.buffer.source.before(ms);
+    return place !== undefined && endMs(place) < ms ? endMs(place) - 50 : ms;
+  }
+
+  /** Times of the pictures between two times, as far as they are ready. */
+  framesBetween(fromMs: number, toMs: number): { ms: number; keyframe: boolean }[] {
+    const { frames, originMs } = this.buffer;
+    const found = frames.between((fromMs - originMs) / 1000, (toMs - originMs) / 1000);
+    return found.map(({ time, keyframe }) => ({ ms: originMs + time * 1000, keyframe }));
   }
 
   play(): void {
@@ -138,7 +174,7 @@ export class RecordingPlayer {
 
   setSpeed(speed: number): void {
     this.speed = speed;
-    this.timeline.speed = speed;
+    this.buffer.speed = speed;
     this.video.defaultPlaybackRate = speed;
     this.video.playbackRate = speed;
   }
@@ -159,7 +195,7 @@ export class RecordingPlayer {
       this.startAt = undefined;
       return;
     }
-    const { ranges } = this.timeline;
+    const { ranges } = this.buffer;
     if (ranges === undefined) return;
     const now = video.currentTime;
     const here = ranges.find((range) => now >= range.start - 0.01 && now < range.end);
@@ -172,9 +208,17 @@ export class RecordingPlayer {
     video.currentTime = next.start + 0.001;
   }
 
+  private settle(): void {
+    const { mediaTime } = this.frames;
+    const { seeking, currentTime } = this.video;
+    if (mediaTime === undefined || seeking || Math.abs(currentTime - mediaTime) > 0.3) return;
+    this.sought = false;
+    this.report();
+  }
+
   private noteHole(fromSeconds: number, toSeconds: number): void {
     if (toSeconds - fromSeconds < 1 || this.sought) return;
-    const { originMs, source } = this.timeline;
+    const { originMs, source } = this.buffer;
     const [fromMs, toMs] = [originMs + fromSeconds * 1000, originMs + toSeconds * 1000];
     const length = durationText(toMs - fromMs);
     this.setNote(`Jumped over ${length} from ${momentText(fromMs)}: ${source.reason(fromMs, toMs)}.`);
@@ -195,7 +239,7 @@ export class RecordingPlayer {
     dataset.displayedFrames = String(this.frames.count);
     if (wallClockMs === undefined) delete dataset.wallClock;
     else dataset.wallClock = new Date(wallClockMs).toISOString();
-    const server = wallClockMs === undefined ? undefined : this.timeline.serverAt(wallClockMs);
+    const server = wallClockMs === undefined ? undefined : this.buffer.serverAt(wallClockMs);
     this.options.onStatus({ state, wallClockMs, server, note: this.note });
   }
 

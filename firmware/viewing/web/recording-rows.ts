@@ -3,11 +3,12 @@
  * hand-overs between servers, and gaps with their reason. Times in ms UTC.
  */
 import type { RecordingsAnswer, SegmentAnswer } from '../api.ts';
+import type { TimeRange } from './time-range.ts';
 
 /** Segments follow each other without a break when less than this lies between them. */
 const breakMinMs = 1_500;
 
-export interface RecordedStretch {
+interface RecordedStretch {
   readonly kind: 'stretch';
   readonly fromMs: number;
   readonly toMs: number;
@@ -24,6 +25,8 @@ interface RecordingGap {
   readonly toMs: number;
   /** for people */
   readonly reason: string;
+  /** as the servers call it; empty when nobody knows */
+  readonly cause: string;
 }
 
 interface HandOver {
@@ -53,7 +56,7 @@ function reasonText(reason: string): string {
 
 /** The segments to play, by start, without those whose time another holder's segments cover already. */
 export function playableSegments(segments: readonly SegmentAnswer[]): SegmentAnswer[] {
-  const ordered = [...segments].sort((one, other) => Date.parse(one.from) - Date.parse(other.from));
+  const ordered = [...segments].sort(byStart);
   let coveredMs = Number.NEGATIVE_INFINITY;
   return ordered.filter((segment) => {
     const fresh = Date.parse(segment.to) > coveredMs || segment.open;
@@ -64,13 +67,23 @@ export function playableSegments(segments: readonly SegmentAnswer[]): SegmentAns
 
 /** Why nothing was recorded between two times. */
 export function gapReason(gaps: readonly ListedGap[], fromMs: number, toMs: number): string {
+  const cause = gapCause(gaps, fromMs, toMs);
+  return cause === '' ? 'nobody knows why' : reasonText(cause);
+}
+
+function gapCause(gaps: readonly ListedGap[], fromMs: number, toMs: number): string {
   let best: ListedGap | undefined;
   let bestMs = 0;
   for (const gap of gaps) {
     const overlapMs = Math.min(toMs, Date.parse(gap.to)) - Math.max(fromMs, Date.parse(gap.from));
     if (overlapMs > bestMs) [best, bestMs] = [gap, overlapMs];
   }
-  return best === undefined ? 'nobody knows why' : reasonText(best.reason);
+  return best?.reason ?? '';
+}
+
+/** Times of one form sort like texts, and a list may have thousands. */
+function byStart(one: { from: string }, other: { from: string }): number {
+  return one.from < other.from ? -1 : one.from > other.from ? 1 : 0;
 }
 
 /** Rows by time, oldest first. */
@@ -79,7 +92,7 @@ export function recordingRows(
 ): RecordingRow[] {
   const stretches = stretchesOf(answer.segments);
   const rows: RecordingRow[] = [];
-  const explained = [...answer.gaps].sort((one, other) => Date.parse(one.from) - Date.parse(other.from));
+  const explained = [...answer.gaps].sort(byStart);
   const firstMs = stretches[0]?.fromMs ?? Number.POSITIVE_INFINITY;
   for (const gap of explained) if (Date.parse(gap.from) < firstMs - breakMinMs) rows.push(listedGap(gap));
   let previous: RecordedStretch | undefined;
@@ -132,7 +145,8 @@ function hole(
   const missing = answer.unreachable;
   const reason = gapReason(answer.gaps, fromMs, toMs);
   const hope = missing.length === 0 ? '' : `; perhaps on ${missing.join(', ')}, which does not answer`;
-  return { kind: 'gap', fromMs, toMs, reason: `${reason}${hope}` };
+  const cause = gapCause(answer.gaps, fromMs, toMs);
+  return { kind: 'gap', fromMs, toMs, reason: `${reason}${hope}`, cause };
 }
 
 function listedGap(gap: ListedGap): RecordingGap {
@@ -141,5 +155,12 @@ function listedGap(gap: ListedGap): RecordingGap {
     fromMs: Date.parse(gap.from),
     toMs: Date.parse(gap.to),
     reason: reasonText(gap.reason),
+    cause: gap.reason,
   };
+}
+
+/** Whether any of a row lies in a range. */
+export function touches(row: RecordingRow, { fromMs, toMs }: TimeRange): boolean {
+  if (row.kind === 'hand-over') return row.atMs >= fromMs && row.atMs <= toMs;
+  return row.toMs > fromMs && row.fromMs < toMs;
 }

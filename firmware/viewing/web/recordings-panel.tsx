@@ -1,19 +1,18 @@
 /**
- * What is recorded of one camera: the last 24 hours or a day around a chosen time, as a strip and as a list, with gaps
- * and their reasons, hand-overs between servers, and servers that could not be asked. Times in ms UTC.
+ * What is recorded of one camera, beside its picture: a calendar, any time of the chosen day, what is kept, and the day
+ * as a list with gaps and their reasons, hand-overs, and servers that could not be asked. Times in ms UTC.
  */
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
-import type { RecordingsAnswer } from '../api.ts';
-import { ApiFailure, getRecordings, type TimeRange, videoUrl } from './api-client.ts';
+import { Calendar } from './calendar.tsx';
+import { dayKey } from './calendar-days.ts';
+import { KeptList } from './kept-list.tsx';
 import { cameraHref, goTo } from './location-state.ts';
-import { type RecordedStretch, type RecordingRow, recordingRows } from './recording-rows.ts';
-import { RecordingStrip } from './recording-strip.tsx';
-import { clockText, dayText, durationText, inputMs, inputText, momentText, timeZone } from './time-text.ts';
-
-const dayMs = 24 * 3_600_000;
-const refreshMs = 10_000;
-const saveWholeMaxMs = 3_600_000;
+import { recordedOf } from './recorded.ts';
+import { type RecordingRow, touches } from './recording-rows.ts';
+import { serverName } from './site-state.ts';
+import type { TimeRange } from './time-range.ts';
+import { clockText, dayText, durationText, inputMs, momentText, timeZone } from './time-text.ts';
 
 export interface RecordingsPanelProps {
   readonly camera: string;
@@ -23,230 +22,128 @@ export interface RecordingsPanelProps {
   readonly playingMs: number | undefined;
 }
 
-interface Listing {
-  readonly range: TimeRange;
-  readonly answer: RecordingsAnswer;
-}
-
-/** The panel beside the picture. */
 export function RecordingsPanel({ camera, atMs, playingMs }: RecordingsPanelProps) {
-  const around = useSignal<number | undefined>(undefined);
-  const listing = useSignal<Listing | undefined>(undefined);
-  const problem = useSignal<ApiFailure | undefined>(undefined);
-  const attempt = useSignal(0);
+  const headMs = playingMs ?? atMs ?? Date.now();
+  const { recordings, days } = recordedOf(camera);
+  const live = atMs === undefined;
+  const day = live ? lastDay(headMs) : dayRange(headMs);
   useEffect(() => {
-    const range = rangeAround(around.peek());
-    if (atMs !== undefined && (atMs < range.fromMs || atMs > range.toMs)) around.value = atMs;
-  }, [atMs]);
-  useEffect(() => {
-    const stop = new AbortController();
-    const load = async () => {
-      const range = rangeAround(around.value);
-      try {
-        listing.value = { range, answer: await getRecordings(camera, range, stop.signal) };
-        problem.value = undefined;
-      } catch (failed) {
-        if (!(failed instanceof ApiFailure)) throw failed;
-        if (failed.code !== 'ABORTED') problem.value = failed;
-      }
-    };
-    void load();
-    const timer = setInterval(() => {
-      if (!document.hidden) void load();
-    }, refreshMs);
-    return () => {
-      clearInterval(timer);
-      stop.abort();
-    };
-  }, [camera, around.value, attempt.value]);
-  const known = listing.value;
+    recordings.want('panel', day);
+    return () => recordings.want('panel');
+  }, [camera, day.fromMs]);
+  const goToDay = (startMs: number) => goTo(cameraHref(camera, sameTime(startMs, headMs)));
+  const rows = recordings.rows.filter((row) => touches(row, day));
+  const { problem } = recordings;
   return (
     <section class="panel" aria-labelledby="recordings-title">
       <div class="panel-head">
         <h2 id="recordings-title">Recordings</h2>
-        <p class="panel-range">
-          {around.value === undefined ? 'last 24 hours' : `around ${dayText(around.value)}`}
-          {around.value !== undefined && (
-            <button
-              type="button"
-              class="link"
-              onClick={() => {
-                around.value = undefined;
-              }}
-            >
-              show the last 24 hours
-            </button>
-          )}
-        </p>
+        <p class="panel-zone">{timeZone}</p>
       </div>
-      <JumpForm camera={camera} atMs={atMs} />
-      {problem.value !== undefined && (
-        <div class="notice notice-bad" role="alert">
-          <p>
-            <strong>{problem.value.message}</strong> {problem.value.advice}
+      <Calendar days={days} chosenMs={headMs} onDay={goToDay} />
+      <JumpForm camera={camera} headMs={headMs} live={live} />
+      <KeptList camera={camera} />
+      <div class="panel-day">
+        <h3>{live ? 'Last 24 hours' : dayText(headMs)}</h3>
+        {problem !== undefined && (
+          <p class="notice notice-bad" role="alert">
+            <span>
+              <strong>{problem.message}</strong> {problem.advice} Trying again by itself.
+            </span>
           </p>
-          <button
-            type="button"
-            onClick={() => {
-              attempt.value += 1;
-            }}
-          >
-            Try again
-          </button>
-        </div>
-      )}
-      {known === undefined ? (
-        problem.value === undefined && <p class="panel-quiet">Asking the servers for recordings …</p>
-      ) : (
-        <Rows camera={camera} listing={known} playingMs={playingMs} />
-      )}
-      <p class="panel-zone">{`Times are local (${timeZone}).`}</p>
-    </section>
-  );
-}
-
-function Rows({
-  camera,
-  listing,
-  playingMs,
-}: {
-  camera: string;
-  listing: Listing;
-  playingMs: number | undefined;
-}) {
-  const { answer, range } = listing;
-  const rows = recordingRows(answer);
-  return (
-    <>
-      {answer.unreachable.length > 0 && (
-        <p class="notice" role="status">
-          {`No answer from ${answer.unreachable.join(', ')}: recordings that only ${answer.unreachable.length === 1 ? 'it has' : 'they have'} are missing here.`}
-        </p>
-      )}
-      {answer.truncated && <p class="notice">The list was too long and is cut. Choose a time to see more.</p>}
-      {rows.length === 0 ? (
-        <p class="panel-quiet">Nothing is recorded in this time.</p>
-      ) : (
-        <>
-          <RecordingStrip camera={camera} rows={rows} range={range} playingMs={playingMs} />
+        )}
+        <Silent servers={recordings.unreachable} />
+        {rows.length > 0 ? (
           <ol class="rows" aria-label="Recordings, newest first">
             {rows.toReversed().map((row) => (
               <Row key={rowKey(row)} camera={camera} row={row} playingMs={playingMs} />
             ))}
           </ol>
-        </>
-      )}
-    </>
+        ) : (
+          problem === undefined && (
+            <p class="panel-quiet">
+              {recordings.knows(day) ? 'Nothing is recorded in this time.' : 'Asking the servers …'}
+            </p>
+          )
+        )}
+      </div>
+    </section>
   );
 }
 
-function Row({
-  camera,
-  row,
-  playingMs,
-}: {
-  camera: string;
-  row: RecordingRow;
-  playingMs: number | undefined;
-}) {
+function Silent({ servers }: { servers: readonly string[] }) {
+  if (servers.length === 0) return null;
+  return (
+    <p class="notice" role="status">
+      {`No answer from ${servers.map(serverName).join(', ')}: recordings that only ${servers.length === 1 ? 'it has' : 'they have'} are missing here.`}
+    </p>
+  );
+}
+
+interface RowProps {
+  readonly camera: string;
+  readonly row: RecordingRow;
+  readonly playingMs: number | undefined;
+}
+
+function Row({ camera, row, playingMs }: RowProps) {
   if (row.kind === 'gap') {
     return (
       <li class="row row-gap">
         <span class="row-time">{`${momentText(row.fromMs)} – ${clockText(row.toMs)}`}</span>
-        <span class="row-detail">
-          {`No recording for ${durationText(row.toMs - row.fromMs)}: `}
-          {row.reason}
-        </span>
+        <span class="row-detail">{`No recording for ${durationText(row.toMs - row.fromMs)}: ${row.reason}`}</span>
       </li>
     );
   }
   if (row.kind === 'hand-over') {
     return (
       <li class="row row-hand-over">
-        <span class="row-time">{momentText(row.atMs)}</span>
-        <span class="row-detail">{`Handed over from ${row.source} to ${row.target}`}</span>
+        <a href={cameraHref(camera, row.atMs - 3_000)}>
+          <span class="row-time">{momentText(row.atMs)}</span>
+          <span class="row-detail">{`Handed over from ${serverName(row.source)} to ${serverName(row.target)}`}</span>
+        </a>
       </li>
     );
   }
-  return <StretchRow camera={camera} stretch={row} playingMs={playingMs} />;
-}
-
-function StretchRow({
-  camera,
-  stretch,
-  playingMs,
-}: {
-  camera: string;
-  stretch: RecordedStretch;
-  playingMs: number | undefined;
-}) {
-  const { fromMs, toMs, segments } = stretch;
-  const holds = (from: number, to: number) => playingMs !== undefined && playingMs >= from && playingMs < to;
-  const also = stretch.alsoOn.length > 0 ? `, also on ${stretch.alsoOn.join(', ')}` : '';
+  const { fromMs, toMs, server, alsoOn, open } = row;
+  const also = alsoOn.length > 0 ? `, also on ${alsoOn.map(serverName).join(', ')}` : '';
+  const plays = playingMs !== undefined && playingMs >= fromMs && playingMs < toMs;
   return (
-    <li class="row row-stretch" aria-current={holds(fromMs, toMs) ? 'true' : undefined}>
+    <li class="row row-stretch" aria-current={plays ? 'true' : undefined}>
       <a class="row-play" href={cameraHref(camera, fromMs)}>
-        <span class="row-time">{`${momentText(fromMs)} – ${stretch.open ? 'now' : clockText(toMs)}`}</span>
-        <span class="row-detail">{`${durationText(toMs - fromMs)} on ${stretch.server}${also}`}</span>
+        <span class="row-time">{`${momentText(fromMs)} – ${open ? 'now' : clockText(toMs)}`}</span>
+        <span class="row-detail">{`${durationText(toMs - fromMs)} on ${serverName(server)}${also}`}</span>
       </a>
-      {toMs - fromMs <= saveWholeMaxMs && <SaveLink camera={camera} fromMs={fromMs} toMs={toMs} />}
-      {segments.length > 1 && (
-        <details class="row-segments">
-          <summary>{`${segments.length} segments`}</summary>
-          <ol>
-            {segments.map((segment) => {
-              const [from, to] = [Date.parse(segment.from), Date.parse(segment.to)];
-              return (
-                <li key={segment.url} aria-current={holds(from, to) ? 'true' : undefined}>
-                  <a href={cameraHref(camera, from)}>{`${clockText(from)} – ${clockText(to)}`}</a>
-                  <SaveLink camera={camera} fromMs={from} toMs={to} />
-                </li>
-              );
-            })}
-          </ol>
-        </details>
-      )}
     </li>
   );
 }
 
-function SaveLink({ camera, fromMs, toMs }: { camera: string; fromMs: number; toMs: number }) {
-  const name = `${camera}-${inputText(fromMs)}.mp4`;
-  return (
-    <a
-      class="row-save"
-      href={videoUrl(camera, { fromMs, toMs })}
-      download={name}
-      aria-label={`Save from ${momentText(fromMs)}`}
-    >
-      Save
-    </a>
-  );
-}
-
-function JumpForm({ camera, atMs }: { camera: string; atMs: number | undefined }) {
-  const chosen = useSignal(inputText(atMs ?? Date.now() - 60_000));
+/** Any time of the day that is shown. */
+function JumpForm({ camera, headMs, live }: { camera: string; headMs: number; live: boolean }) {
+  const typed = useSignal<string | undefined>(undefined);
+  const shown = typed.value ?? clockText(live ? headMs - 60_000 : headMs);
   useEffect(() => {
-    if (atMs !== undefined) chosen.value = inputText(atMs);
-  }, [atMs]);
+    typed.value = undefined;
+  }, [camera, dayKey(headMs)]);
   return (
     <form
       class="jump"
       onSubmit={(event) => {
         event.preventDefault();
-        const ms = inputMs(chosen.value);
+        const ms = inputMs(`${dayKey(headMs)}T${shown}`);
         if (ms !== undefined) goTo(cameraHref(camera, ms));
+        typed.value = undefined;
       }}
     >
       <label>
-        Jump to a date and time
+        {`Time on ${dayText(headMs)}`}
         <input
-          type="datetime-local"
+          type="time"
           step="1"
           required
-          value={chosen.value}
+          value={shown}
           onInput={(event) => {
-            chosen.value = event.currentTarget.value;
+            typed.value = event.currentTarget.value;
           }}
         />
       </label>
@@ -255,10 +152,26 @@ function JumpForm({ camera, atMs }: { camera: string; atMs: number | undefined }
   );
 }
 
-function rangeAround(ms: number | undefined): TimeRange {
-  const now = Date.now();
-  const toMs = ms === undefined ? now : Math.min(now, ms + dayMs / 2);
-  return { fromMs: toMs - dayMs, toMs };
+/** In steps of a minute. */
+function lastDay(ms: number): TimeRange {
+  const toMs = Math.ceil(ms / 60_000) * 60_000;
+  return { fromMs: toMs - 86_400_000, toMs };
+}
+
+/** The local day of a time. */
+function dayRange(ms: number): TimeRange {
+  const start = new Date(ms);
+  start.setHours(0, 0, 0, 0);
+  const end = new Date(start);
+  end.setDate(end.getDate() + 1);
+  return { fromMs: start.getTime(), toMs: end.getTime() - 1 };
+}
+
+/** The same local time on another day, not in the future. */
+function sameTime(dayStartMs: number, ms: number): number {
+  const [day, time] = [new Date(dayStartMs), new Date(ms)];
+  day.setHours(time.getHours(), time.getMinutes(), time.getSeconds());
+  return Math.min(day.getTime(), Date.now() - 2_000);
 }
 
 function rowKey(row: RecordingRow): string {

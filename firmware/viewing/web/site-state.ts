@@ -1,10 +1,12 @@
 /**
  * What the page knows of the site: asked every two seconds, kept while the server does not answer, with the time of
- * the last answer so that old knowledge is never shown as new.
+ * the last answer so that old knowledge is never shown as new. Nothing is asked while nobody is signed in.
  */
+
 import { batch, signal } from '@preact/signals';
-import type { CamerasAnswer, SiteAnswer } from '../api.ts';
+import type { CameraAnswer, CamerasAnswer, SiteAnswer } from '../api.ts';
 import { ApiFailure, getCameras, getSite } from './api-client.ts';
+import { loadSession, session, sessionLost } from './session-state.ts';
 
 const intervalMs = 2_000;
 
@@ -26,12 +28,38 @@ export function askAgain(): void {
   ask();
 }
 
+/** A camera of the site; undefined while this server does not know it. */
+export function cameraOf(id: string): CameraAnswer | undefined {
+  return cameras.value?.cameras.find((camera) => camera.id === id);
+}
+
+/** What people call a camera: its name where it has one. */
+export function cameraName(id: string): string {
+  return cameraOf(id)?.name || id;
+}
+
+/** What people call a server: its name where it has one. */
+export function serverName(id: string): string {
+  return site.value?.servers.find((server) => server.id === id)?.name || id;
+}
+
+/** The groups that cameras are in, by name. */
+export function groupsOf(all: readonly CameraAnswer[]): string[] {
+  return [...new Set(all.map(({ group }) => group ?? '').filter((group) => group !== ''))].sort(inOrder);
+}
+
+/** As people sort: `cam-2` before `cam-10`. */
+export function inOrder(one: string, other: string): number {
+  return one.localeCompare(other, 'en', { numeric: true });
+}
+
 /** Keeps the state fresh until the signal aborts; a hidden page asks nothing. */
 export async function followSite(stop: AbortSignal): Promise<void> {
   const clock = setInterval(() => {
     nowMs.value = Date.now();
   }, 1_000);
   document.addEventListener('visibilitychange', () => ask(), { signal: stop });
+  session.subscribe(() => ask());
   while (!stop.aborted) {
     if (!document.hidden) await refresh(stop);
     await new Promise<void>((resolve) => {
@@ -44,8 +72,14 @@ export async function followSite(stop: AbortSignal): Promise<void> {
 
 async function refresh(stop: AbortSignal): Promise<void> {
   try {
+    if (session.value === undefined) await loadSession(stop);
+    if (session.value === null || sessionLost.value) {
+      failure.value = undefined;
+      return;
+    }
     const [newSite, newCameras] = await Promise.all([getSite(stop), getCameras(stop)]);
-    newCameras.cameras.sort((one, other) => one.id.localeCompare(other.id, 'en', { numeric: true }));
+    const name = (camera: CameraAnswer) => camera.name || camera.id;
+    newCameras.cameras.sort((one, other) => inOrder(name(one), name(other)));
     batch(() => {
       site.value = newSite;
       cameras.value = newCameras;
@@ -54,6 +88,6 @@ async function refresh(stop: AbortSignal): Promise<void> {
     });
   } catch (problem) {
     if (!(problem instanceof ApiFailure)) throw problem;
-    if (problem.code !== 'ABORTED') failure.value = problem;
+    if (problem.code !== 'ABORTED' && problem.status !== 401) failure.value = problem;
   }
 }

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert';
 import { test } from 'node:test';
-import { historyDeletion } from '../../../firmware/overlay/history-handover.ts';
+import { historyDeletion } from '../../../firmware/overlay/camera-deletion.ts';
 import { addCameras, figure, type Joins, open, packetsOf, settle } from '../../support/figure-world.ts';
 import { epochUtcMs } from '../life.ts';
 import type { SimWorld } from '../world.ts';

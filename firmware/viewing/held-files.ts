@@ -1,0 +1,131 @@
+/**
+ * Files that lie on one server and are asked for at any: answered here, or passed through from where they are, with
+ * byte ranges and conditions (RFC 9110 §13, §14).
+ *
+ * Invariant: the length of an answer is fixed when it begins.
+ */
+import type { Context } from 'hono';
+import { Failure, messageOf } from '../base/failure.ts';
+import { chunksOf, refuse, streamed } from './answers.ts';
+import { chooseRange, matchesEtag } from './byte-range.ts';
+import type { Directory, PeerClient } from './directory.ts';
+import { peerAnswerMs } from './holders.ts';
+import { ownHeader } from './peer-headers.ts';
+import type { Env } from './routing.ts';
+
+/** What is passed through of another server's answer. */
+const passedHeaders = [
+  'content-type',
+  'content-length',
+  'content-range',
+  'accept-ranges',
+  'etag',
+  'cache-control',
+  'x-starling-at',
+];
+const askedHeaders = ['range', 'if-range', 'if-none-match'];
+
+export type FileContext = Context<Env>;
+
+/** A file of a server. */
+interface HeldFile {
+  readonly server: string;
+  /** on that server */
+  readonly path: string;
+  /** only this server may be asked */
+  readonly own: boolean;
+}
+
+/** The file from the server that holds it; `here` answers when that is this one. */
+export async function answerHeld(
+  c: FileContext,
+  { server, path, own }: HeldFile,
+  { directory, peers }: { directory: Directory; peers: PeerClient },
+  here: () => Promise<Response>,
+): Promise<Response> {
+  if (server === directory.self) return here();
+  const entry = directory.servers().find(({ id }) => id === server);
+  if (own || entry === undefined) {
+    return refuse(404, `this server has no segments of ${server}`, 'Ask that server.');
+  }
+  if (entry.state === 'unreachable') {
+    const advice = 'Try again when it is back; recordings of the same time on other servers are in the list.';
+    return refuse(502, `${server} cannot be reached`, advice);
+  }
+  return passThrough(c, server, path, peers);
+}
+
+/** What is known of a file before it is read; `headers` has its `etag`. */
+interface FileFacts {
+  readonly bytes: number;
+  readonly headers: Readonly<Record<string, string>> & { readonly etag: string };
+}
+
+/** A file of known length: the whole, a range, or not modified. `read` gives bytes [start, end). */
+export function answerRanges(
+  c: FileContext,
+  { bytes, headers: facts }: FileFacts,
+  read: (start: number, end: number) => AsyncGenerator<Uint8Array, void, void>,
+): Response {
+  const headers: Record<string, string> = { 'accept-ranges': 'bytes', ...facts };
+  const { etag } = facts;
+  if (matchesEtag(c.req.header('if-none-match'), etag)) return new Response(null, { status: 304, headers });
+  const asked = { range: c.req.header('range'), ifRange: c.req.header('if-range') };
+  const range = chooseRange(asked, bytes, etag);
+  if (range.kind === 'none') {
+    return refuse(416, 'the range begins behind the end', `The file has ${bytes} bytes.`, {
+      'content-range': `bytes */${bytes}`,
+    });
+  }
+  const { start, end } = range.kind === 'part' ? range : { start: 0, end: bytes };
+  headers['content-length'] = String(end - start);
+  if (range.kind === 'part') headers['content-range'] = `bytes ${start}-${end - 1}/${bytes}`;
+  const body = c.req.method === 'HEAD' ? null : streamed(read(start, end), c.env);
+  return new Response(body, { status: range.kind === 'part' ? 206 : 200, headers });
+}
+
+async function passThrough(
+  c: FileContext,
+  server: string,
+  path: string,
+  peers: PeerClient,
+): Promise<Response> {
+  const headers: Record<string, string> = { [ownHeader]: '1' };
+  for (const name of askedHeaders) {
+    const value = c.req.header(name);
+    if (value !== undefined) headers[name] = value;
+  }
+  const stop = new AbortController();
+  const {
+    status,
+    headers: answered,
+    body,
+  } = await peers.get(server, path, {
+    timeoutMs: peerAnswerMs,
+    lasting: true,
+    headers,
+    signal: stop.signal,
+  });
+  const passed: Record<string, string> = {};
+  for (const name of passedHeaders) {
+    const value = answered[name];
+    if (value !== undefined) passed[name] = value;
+  }
+  if (c.req.method === 'HEAD' || status === 304) {
+    body.destroy();
+    return new Response(null, { status, headers: passed });
+  }
+  return new Response(streamed(peerChunks(body, server), c.env), { status, headers: passed });
+}
+
+async function* peerChunks(
+  body: AsyncIterable<Uint8Array>,
+  server: string,
+): AsyncGenerator<Uint8Array, void, void> {
+  try {
+    yield* chunksOf(body);
+  } catch (cause) {
+    const advice = 'Try again.';
+    throw new Failure('UNREACHABLE', `${server} broke off: ${messageOf(cause)}`, { advice, cause });
+  }
+}

@@ -1,0 +1,37 @@
+/** Where recordings may lie, for a request: here alone when another server asks, everywhere for a person. */
+import type { Context } from 'hono';
+import type { Clock } from '../base/clock.ts';
+import type { Archive } from '../recording/archive.ts';
+import type { Directory, PeerClient } from './directory.ts';
+import { peersFor } from './forwarding.ts';
+import { type Holder, holdersOf, ownHolder } from './holders.ts';
+import { type Env, own, Refusal } from './routing.ts';
+import { parseRange, type RangeDefaults, type TimeRange } from './time-query.ts';
+
+export interface RecordingSources {
+  readonly directory: Directory;
+  readonly archive: Archive;
+  readonly peers: PeerClient;
+  readonly clock: Clock;
+}
+
+/** Who is to be asked, on behalf of whoever sent this request. */
+export function sourcesFor(
+  c: Context<Env>,
+  options: RecordingSources,
+): { holders: Holder[]; unreachable: string[] } {
+  const { directory, archive, peers } = options;
+  if (own(c)) return { holders: [ownHolder(directory.self, archive)], unreachable: [] };
+  return holdersOf(directory, { ...options, peers: peersFor(c, peers) });
+}
+
+/** The range of a query; refuses with 400 what is none. */
+export function rangeOf(
+  query: { readonly from?: string | undefined; readonly to?: string | undefined },
+  defaults?: RangeDefaults,
+): TimeRange {
+  const range = parseRange(query, defaults);
+  if (range.ok) return range.value;
+  const advice = 'Ask for ?from=2026-11-22T12:00:00Z&to=2026-11-22T12:10:00Z, or Unix seconds.';
+  throw new Refusal(400, range.reason, advice);
+}

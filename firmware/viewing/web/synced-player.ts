@@ -1,0 +1,171 @@
+/**
+ * Plays one camera's recording by a clock that it shares with others: follows it by small changes of its rate, by a seek
+ * where it is far off, and waits where the camera recorded nothing. Times in ms UTC unless named seconds.
+ */
+import { DisplayedFrames } from './displayed-frames.ts';
+import { correctionOf, type PlaybackClock } from './playback-clock.ts';
+import { recordedOf } from './recorded.ts';
+import { RecordingBuffer } from './recording-buffer.ts';
+
+/** So long after a seek the position says nothing. */
+const settleMs = 250;
+/** What is buffered so close behind the clock will do: it is filled in order. */
+const fillAheadMs = 20_000;
+const retryMs = 3_000;
+
+export interface SyncedStatus {
+  /** `gap`: the camera recorded nothing at this time */
+  readonly state: 'loading' | 'showing' | 'gap' | 'failed';
+  /** why nothing is shown; for people */
+  readonly note: string;
+  readonly server: string | undefined;
+}
+
+/** See the top of this file; `steer` is called ten times a second. */
+export class SyncedPlayer {
+  readonly camera: string;
+  /** since when it has nothing to show although there should be something; undefined: it has */
+  loadingSince: number | undefined;
+  status: SyncedStatus = { state: 'loading', note: '', server: undefined };
+  private readonly video: HTMLVideoElement;
+  private readonly clock: PlaybackClock;
+  private readonly buffer: RecordingBuffer;
+  private readonly frames: DisplayedFrames;
+  private filledFromMs: number | undefined;
+  private filledAt = 0;
+  private problem = '';
+  private soughtAt = 0;
+
+  constructor(video: HTMLVideoElement, camera: string, clock: PlaybackClock) {
+    this.video = video;
+    this.camera = camera;
+    this.clock = clock;
+    this.frames = new DisplayedFrames(video, () => this.tell());
+    this.buffer = new RecordingBuffer(video, camera, {
+      behindSeconds: 10,
+      onStart: () => {
+        this.soughtAt = 0;
+      },
+      onChange: () => {},
+      onNote: () => {},
+      onFailed: (note) => {
+        this.problem = note;
+      },
+    });
+    video.dataset.camera = camera;
+    this.frames.watch();
+  }
+
+  close(): void {
+    this.buffer.close();
+    this.frames.close();
+    this.video.removeAttribute('src');
+    this.video.load();
+  }
+
+  /** Media seconds before the clock; undefined while nothing is shown, or just after a seek. */
+  get aheadSeconds(): number | undefined {
+    const settling = this.video.seeking || performance.now() - this.soughtAt < settleMs;
+    if (this.status.state !== 'showing' || settling) return undefined;
+    return this.video.currentTime - this.mediaTime(this.clock.atMs);
+  }
+
+  /** When the picture beside the shown one is (`direction` 1 or −1), or the keyframe there. */
+  beside(direction: 1 | -1, keyframes: boolean): number | undefined {
+    const { frames, originMs } = this.buffer;
+    const time = this.frames.mediaTime ?? this.mediaTime(this.clock.atMs);
+    const to = keyframes ? frames.keyframeBeside(time, direction) : frames.beside(time, direction);
+    return to === undefined ? undefined : originMs + to * 1_000 + 1;
+  }
+
+  /** Brings the video to where the clock is. */
+  steer(): void {
+    const ms = this.clock.atMs;
+    this.buffer.speed = this.clock.speed;
+    const place = recordedOf(this.camera).recordings.at(ms);
+    const media = this.mediaTime(ms);
+    const { ranges } = this.buffer;
+    // while the browser takes something in, what it had is still there
+    if (ranges === undefined && this.status.state === 'showing') return this.follow(media);
+    const inside = ranges?.some(({ start, end }) => media >= start - 0.05 && media < end) ?? false;
+    if (inside) {
+      this.loadingSince = undefined;
+      this.set({ state: 'showing', note: '', server: this.buffer.serverAt(ms) });
+      this.follow(media);
+      return;
+    }
+    this.video.pause();
+    // it is filled in order: what has something behind it will never be filled
+    const hole =
+      this.filledFromMs !== undefined &&
+      this.filledFromMs <= ms &&
+      ranges?.some(({ start }) => start > media);
+    if (place?.kind === 'gap' || hole === true) {
+      this.loadingSince = undefined;
+      const reason = place?.kind === 'gap' ? place.reason : this.buffer.source.reason(ms, ms + 1);
+      this.set({ state: 'gap', note: `No recording: ${reason}`, server: undefined });
+      // what follows the gap is ready when it is over
+      if (place?.kind === 'gap' && place.toMs - ms < 15_000) this.fill(place.toMs);
+      return;
+    }
+    this.loadingSince ??= performance.now();
+    this.fill(ms);
+    const failed = this.problem !== '';
+    this.set({ state: failed ? 'failed' : 'loading', note: this.problem, server: undefined });
+  }
+
+  private follow(media: number): void {
+    const { video, clock } = this;
+    if (video.seeking || performance.now() - this.soughtAt < settleMs) return;
+    const ahead = video.currentTime - media;
+    if (!clock.running) {
+      if (!video.paused) video.pause();
+      if (Math.abs(ahead) > 0.004) this.seek(media);
+      return;
+    }
+    const correction = correctionOf(ahead, clock.speed);
+    // a seek takes a moment, in which the clock goes on
+    if (correction.kind === 'seek') this.seek(media + 0.08 * clock.speed);
+    else if (video.playbackRate !== correction.rate) video.playbackRate = correction.rate;
+    if (video.paused) video.play().catch(() => {});
+  }
+
+  private seek(media: number): void {
+    this.soughtAt = performance.now();
+    this.video.currentTime = media;
+  }
+
+  /** Has the buffer filled from a time, unless it is on its way there. */
+  private fill(ms: number): void {
+    const now = performance.now();
+    const end = this.buffer.ranges?.at(-1)?.end;
+    const coming =
+      this.filledFromMs !== undefined &&
+      ms >= this.filledFromMs - 500 &&
+      (end === undefined || this.mediaTime(ms) < end + fillAheadMs / 1_000);
+    if (coming && (this.problem === '' || now - this.filledAt < retryMs)) return;
+    if (now - this.filledAt < 200) return;
+    this.problem = '';
+    this.filledFromMs = ms;
+    this.filledAt = now;
+    this.buffer.fillFrom(ms);
+  }
+
+  private mediaTime(ms: number): number {
+    return (ms - this.buffer.originMs) / 1_000;
+  }
+
+  private set(status: SyncedStatus): void {
+    this.status = status;
+    this.tell();
+  }
+
+  private tell(): void {
+    const { dataset } = this.video;
+    dataset.state = this.status.state;
+    dataset.displayedFrames = String(this.frames.count);
+    const ahead = this.aheadSeconds;
+    if (ahead === undefined) delete dataset.ahead;
+    else dataset.ahead = ahead.toFixed(4);
+  }
+}

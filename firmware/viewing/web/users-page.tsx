@@ -1,0 +1,176 @@
+/** Who may sign in: a list, and dialogs to add, change and delete. The last admin and oneself are protected by the server. */
+
+import { useSignal } from '@preact/signals';
+import type { UserAnswer } from '../api.ts';
+import { sendJson } from './api-client.ts';
+import { LoadState, useLoaded } from './loaded.tsx';
+import { ConfirmDialog, Dialog } from './parts-dialog.tsx';
+import { FormActions, TextField, useForm } from './parts-form.tsx';
+import { Icon, IconButton } from './parts-icons.tsx';
+import { attempt, showToast } from './parts-toast.tsx';
+import { camerasText, type Rights, RightsFields, rightsOf } from './people-rights.tsx';
+import { session } from './session-state.ts';
+import { dayText } from './time-text.ts';
+
+/** `new`: nobody yet */
+type Edited = UserAnswer | 'new';
+
+export function UsersPage() {
+  const loaded = useLoaded<{ users: UserAnswer[] }>('/api/users');
+  const edited = useSignal<Edited | undefined>(undefined);
+  const deleted = useSignal<UserAnswer | undefined>(undefined);
+  const users = loaded.answer.value?.users;
+  const remove = async (user: UserAnswer) => {
+    if (!(await attempt(`${user.user} is still there`, () => sendJson('DELETE', path(user.user), undefined))))
+      return;
+    showToast(`${user.user} can no longer sign in.`);
+    loaded.again();
+  };
+  return (
+    <>
+      <div class="settings-tools">
+        <p class="quiet">A user can sign in on every server of this site.</p>
+        <button
+          type="button"
+          class="primary"
+          onClick={() => {
+            edited.value = 'new';
+          }}
+        >
+          <Icon name="plus" />
+          Add a user
+        </button>
+      </div>
+      <LoadState loaded={loaded} what="the users" />
+      {users !== undefined && (
+        <div class="table-frame" role="region" aria-label="Users" tabIndex={0}>
+          <table class="table">
+            <thead>
+              <tr>
+                <th scope="col">User</th>
+                <th scope="col">Role</th>
+                <th scope="col">Cameras</th>
+                <th scope="col">Since</th>
+                <th scope="col">
+                  <span class="visually-hidden">Change</span>
+                </th>
+              </tr>
+            </thead>
+            <tbody>
+              {users.map((user) => (
+                <tr key={user.user}>
+                  <th scope="row">
+                    {user.user}
+                    {user.user === session.value?.user && <span class="tag">you</span>}
+                  </th>
+                  <td>{user.role}</td>
+                  <td class="wide">{camerasText(user.cameras)}</td>
+                  <td>{dayText(Date.parse(user.createdAt))}</td>
+                  <td class="row-actions">
+                    <IconButton
+                      icon="edit"
+                      label={`Change ${user.user}`}
+                      onClick={() => {
+                        edited.value = user;
+                      }}
+                    />
+                    <IconButton
+                      icon="trash"
+                      label={`Delete ${user.user}`}
+                      onClick={() => {
+                        deleted.value = user;
+                      }}
+                    />
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+      {edited.value !== undefined && (
+        <UserDialog
+          edited={edited.value}
+          onClose={() => {
+            edited.value = undefined;
+          }}
+          onSaved={loaded.again}
+        />
+      )}
+      {deleted.value !== undefined && (
+        <ConfirmDialog
+          title={`Delete ${deleted.value.user}?`}
+          action="Delete"
+          onClose={() => {
+            deleted.value = undefined;
+          }}
+          onConfirm={() => deleted.value !== undefined && void remove(deleted.value)}
+        >
+          Sessions and links of this user end at once, on every server. The audit log keeps what was done.
+        </ConfirmDialog>
+      )}
+    </>
+  );
+}
+
+interface UserDialogProps {
+  readonly edited: Edited;
+  readonly onClose: () => void;
+  readonly onSaved: () => void;
+}
+
+interface UserValues extends Rights {
+  user: string;
+  password: string;
+}
+
+function UserDialog({ edited, onClose, onSaved }: UserDialogProps) {
+  const fresh = edited === 'new';
+  const form = useForm<UserValues>({
+    initial: fresh ? { user: '', role: 'viewer', cameras: 'all', password: '' } : { ...edited, password: '' },
+    about: { password: /password/i, user: /name/i },
+    check: ({ user, password }) => ({
+      ...(user.trim() === '' ? { user: 'Give a name.' } : {}),
+      ...(fresh && password === '' ? { password: 'Give a password.' } : {}),
+    }),
+    save: async ({ user, role, cameras, password }) => {
+      const body = { ...rightsOf({ role, cameras }), ...(password === '' ? {} : { password }) };
+      await sendJson('PUT', path(user.trim()), body);
+      showToast(fresh ? `${user.trim()} can sign in now.` : `${user} is changed.`);
+      onSaved();
+      onClose();
+    },
+  });
+  return (
+    <Dialog title={fresh ? 'Add a user' : `Change ${edited.user}`} onClose={onClose} dirty={form.dirty}>
+      <form class="form" onSubmit={form.submit}>
+        {fresh && (
+          <TextField
+            form={form}
+            name="user"
+            label="User"
+            hint="Letters, digits, dots, hyphens; an e-mail address will do"
+            input={{ autocapitalize: 'none', spellcheck: false, maxlength: 64 }}
+          />
+        )}
+        <RightsFields form={form} />
+        <TextField
+          form={form}
+          name="password"
+          label={fresh ? 'Password' : 'New password'}
+          hint={
+            fresh
+              ? 'Tell it to the user, who can change it'
+              : 'Empty: stays as it is. A new one ends all sessions.'
+          }
+          input={{ type: 'password', autocomplete: 'new-password' }}
+        />
+        <FormActions form={form} action={fresh ? 'Add' : 'Save'} onCancel={onClose} />
+      </form>
+    </Dialog>
+  );
+}
+
+function path(user: string): string {
+  return `/api/users/${encodeURIComponent(user)}`;
+}

@@ -1,0 +1,222 @@
+/**
+ * A range chosen on the page's timeline: saved as a file that ffprobe accepts, with its progress and what is missing in
+ * it, or kept on the servers. In Debian's Chromium against a stand-in for the server with real video.
+ */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { after, before, describe, it } from 'node:test';
+import { promisify } from 'node:util';
+import type { Page } from 'playwright-core';
+import { waitFor } from '../support/chromium.ts';
+import { artefacts, assertFits, gateAt, played, withPage } from '../support/page-checks.ts';
+import { openPageFixture, type PageFixture } from '../support/page-fixture.ts';
+import type { RecordedFacts } from '../support/page-fixture-archive.ts';
+import { readTimeline, xOf } from '../support/timeline-checks.ts';
+
+/** The person always chooses the browser's private folder. */
+const picksFile = `window.showSaveFilePicker = async ({ suggestedName }) => {
+  const folder = await navigator.storage.getDirectory();
+  window.saved = await folder.getFileHandle(suggestedName, { create: true });
+  return window.saved;
+};`;
+const picksNone = 'delete window.showSaveFilePicker;';
+
+let fixture: PageFixture;
+let facts: RecordedFacts;
+
+before(async () => {
+  await mkdir(artefacts, { recursive: true });
+  fixture = await openPageFixture();
+  ({ facts } = fixture.archive);
+});
+
+after(async () => {
+  await fixture[Symbol.asyncDispose]();
+});
+
+async function chooseRange(page: Page): Promise<void> {
+  await played(page, facts.fromMs + 20_000);
+  await page.click('button[aria-label="Pause"]');
+  await page.click('button[aria-label="Choose a range to save or keep"]');
+  await page.waitForSelector('.range-bar');
+}
+
+async function openExport(page: Page): Promise<void> {
+  await chooseRange(page);
+  await page.click('button:has-text("Save as a file")');
+  await page.waitForSelector('dialog[open]');
+}
+
+/** Streams of a file as ffprobe sees them. */
+async function probe(file: string): Promise<{ codecs: string[]; seconds: number }> {
+  const query = ['-v', 'error', '-show_entries', 'stream=codec_name:format=duration', '-of', 'json', file];
+  const { stdout } = await promisify(execFile)('ffprobe', query);
+  const { streams, format } = JSON.parse(stdout) as {
+    streams: { codec_name: string }[];
+    format: { duration: string };
+  };
+  return { codecs: streams.map(({ codec_name }) => codec_name), seconds: Number(format.duration) };
+}
+
+describe('a range chosen on the page’s timeline', { timeout: 240_000 }, () => {
+  it('has two handles that are dragged, and ends that are typed', () =>
+    withPage(fixture, gateAt(facts.fromMs + 20_000), {}, async ({ page }) => {
+      await chooseRange(page);
+      const { headMs } = await readTimeline(page);
+      const end = await xOf(page, headMs + 30_000);
+      await page.mouse.move(end.x, end.y);
+      await page.mouse.down();
+      await page.mouse.move(end.x + 40, end.y, { steps: 5 });
+      await page.mouse.up();
+      const { fromMs, toMs, width } = await readTimeline(page);
+      const longer = 60_000 + (40 / width) * (toMs - fromMs);
+      await waitFor(
+        'a longer range',
+        () => page.innerText('.range-length'),
+        (text) => {
+          const [, minutes = '0', seconds = '0'] = /^(?:(\d+) min)? ?(?:(\d+) s)?$/.exec(text) ?? [];
+          return Math.abs(Number(minutes ?? 0) * 60 + Number(seconds ?? 0) - longer / 1_000) <= 2;
+        },
+      );
+      await page.screenshot({ path: `${artefacts}range-dark.png` });
+      const from = await page.inputValue('.range-bar input >> nth=0');
+      await page.fill(
+        '.range-bar input >> nth=1',
+        new Date(Date.parse(from) + 10_000 - new Date().getTimezoneOffset() * 60_000)
+          .toISOString()
+          .slice(0, 19),
+      );
+      await page.keyboard.press('Tab');
+      await waitFor(
+        'ten seconds',
+        () => page.innerText('.range-length'),
+        (text) => /^(10|9|11) s$/.test(text),
+      );
+    }));
+
+  it('is saved where the person wants it, as a file that ffprobe accepts', () =>
+    withPage(
+      fixture,
+      gateAt(facts.fromMs + 20_000),
+      {},
+      async ({ page }) => {
+        await openExport(page);
+        await page.check('input[value="fragmented"]');
+        await page.screenshot({ path: `${artefacts}export-dark.png` });
+        await page.click('.dialog button:text-is("Save")');
+        await page.waitForSelector('.dialog [role="status"] >> text=/Saved: \\d|not complete/');
+        const base64 =
+          await page.evaluate<string>(`window.saved.getFile().then((file) => new Promise((resolve) => {
+          const reader = new FileReader();
+          reader.onload = () => resolve(reader.result.split(',')[1]);
+          reader.readAsDataURL(file);
+        }))`);
+        const file = `${artefacts}exported.mp4`;
+        await writeFile(file, Buffer.from(base64, 'base64'));
+        const { codecs, seconds } = await probe(file);
+        assert.deepEqual(codecs, ['h264', 'aac']);
+        assert.ok(seconds > 39 && seconds < 41.5, `${seconds} s`);
+      },
+      picksFile,
+    ));
+
+  it('is named incomplete when the file ends before what was recorded, or the server says so', () => {
+    const { gapToMs, toMs } = facts;
+    fixture.times.partial = `${new Date(gapToMs).toISOString()}/${new Date(toMs).toISOString()}`;
+    return withPage(
+      fixture,
+      gateAt(facts.fromMs + 20_000),
+      {},
+      async ({ page }) => {
+        await openExport(page);
+        await page.check('input[value="mp4"]');
+        await page.click('.dialog button:text-is("Save")');
+        await page.waitForSelector('.dialog .notice-bad:has-text("The file is not complete")');
+        assert.match(
+          await page.innerText('.dialog .notice-bad'),
+          /It lacks, though recorded: .*\d\d:\d\d:\d\d – \d\d:\d\d:\d\d/,
+        );
+        await page.screenshot({ path: `${artefacts}export-partial-dark.png` });
+      },
+      picksFile,
+    ).finally(() => {
+      fixture.times.partial = '';
+    });
+  });
+
+  it('shows how far it is by bytes and by time, and is cancelled without a trace', () => {
+    fixture.times.halfFiles = true;
+    return withPage(
+      fixture,
+      gateAt(facts.fromMs + 20_000),
+      { colorScheme: 'light' },
+      async ({ page }) => {
+        await openExport(page);
+        await page.check('input[value="fragmented"]');
+        await page.click('.dialog button:text-is("Save")');
+        await page.waitForSelector('.export-progress >> text=/MB, up to \\d\\d:\\d\\d:\\d\\d/');
+        const value = Number(await page.getAttribute('.export-progress progress', 'value'));
+        assert.ok(value > 0.1 && value < 0.9, `${value} done`);
+        await page.screenshot({ path: `${artefacts}export-progress-light.png` });
+        await page.click('.dialog button:text-is("Cancel")');
+        await page.waitForSelector('.dialog button:text-is("Save")');
+        assert.equal(await page.evaluate(`window.saved.getFile().then((file) => file.size)`), 0);
+        await page.keyboard.press('Escape');
+        await page.waitForSelector('dialog', { state: 'detached' });
+      },
+      picksFile,
+    ).finally(() => {
+      fixture.times.halfFiles = false;
+    });
+  });
+
+  it('is a download of the browser where a page may not write files', () =>
+    withPage(
+      fixture,
+      gateAt(facts.fromMs + 20_000),
+      {},
+      async ({ page }) => {
+        await openExport(page);
+        await page.click('.dialog button:text-is("Save")');
+        const link = page.locator('.dialog a[download]');
+        await link.waitFor();
+        assert.match((await link.getAttribute('download')) ?? '', /^gate_\d{4}-\d\d-\d\dT.*_1m0s\.mp4$/);
+        assert.match((await link.getAttribute('href')) ?? '', /^\/api\/cameras\/gate\/video\.mp4\?/);
+        assert.ok(
+          fixture.api.changes.some((change) => /POST .*links/.test(change)),
+          'a link was asked for',
+        );
+      },
+      picksNone,
+    ));
+
+  it('is kept with a note, listed, drawn, and released again', () =>
+    withPage(fixture, gateAt(facts.fromMs + 20_000), {}, async ({ page }) => {
+      await chooseRange(page);
+      await page.click('button:has-text("Keep this")');
+      await page.fill('.dialog input[name="note"]', 'The van at the gate');
+      await page.screenshot({ path: `${artefacts}keep-dark.png` });
+      await page.click('.dialog button:text-is("Keep")');
+      await page.waitForSelector('.kept li:has-text("The van at the gate · by anna")');
+      assert.equal(fixture.times.kept.get('gate')?.length, 1);
+      assert.match(await page.innerText('.timeline-legend'), /kept/);
+      assert.match((await readTimeline(page)).text, /kept: The van at the gate/);
+      await page.click('.kept button');
+      await page.click('.dialog button:text-is("Release")');
+      await page.waitForSelector('.kept', { state: 'detached' });
+      assert.equal(fixture.times.kept.get('gate')?.length, 0);
+    }));
+
+  it('fits a phone', () =>
+    withPage(
+      fixture,
+      gateAt(facts.fromMs + 20_000),
+      { width: 360, height: 740, touch: true, colorScheme: 'light' },
+      async ({ page }) => {
+        await openExport(page);
+        await assertFits(page);
+        await page.screenshot({ path: `${artefacts}phone-export-light.png` });
+      },
+    ));
+});

@@ -1,0 +1,108 @@
+/** Telemetry of one server against a real broker; what the server knows is plain data that a test may change. */
+import { parseBrokerUrl } from '../../firmware/config/mqtt-section.ts';
+import { mqttBroker } from '../../firmware/io/mqtt-broker.ts';
+import { systemClock } from '../../firmware/io/system-clock.ts';
+import { systemRandom } from '../../firmware/io/system-random.ts';
+import { MqttTelemetry } from '../../firmware/telemetry/mqtt-telemetry.ts';
+import type { MountView, SteerWish } from '../../firmware/telemetry/steer-access.ts';
+import { TelemetryCounts } from '../../firmware/telemetry/telemetry-counts.ts';
+import { Topics } from '../../firmware/telemetry/topics.ts';
+import type { StatusAnswer } from '../../firmware/viewing/api.ts';
+import type { CameraEntry } from '../../firmware/viewing/directory.ts';
+import type { StreamWish } from '../../firmware/viewing/stream-access.ts';
+import type { Mosquitto } from './mosquitto.ts';
+import { statusOf } from './viewing-site.ts';
+
+export const topics = new Topics({ prefix: 'starling', discoveryPrefix: 'homeassistant', site: 'home' });
+
+export interface TelemetryRig extends AsyncDisposable {
+  readonly counts: TelemetryCounts;
+  readonly log: string[];
+  /** as this server's overlay believes */
+  readonly cameras: CameraEntry[];
+  readonly status: { -readonly [K in keyof StatusAnswer]: StatusAnswer[K] };
+  readonly steered: SteerWish[];
+  readonly streamed: StreamWish[];
+  /** of every camera; null: it does not move */
+  mount: MountView | null;
+  frame: ((camera: string) => Promise<Uint8Array | undefined>) | undefined;
+}
+
+export interface RigOptions {
+  readonly server: string;
+  readonly goneMs?: number;
+  readonly snapshotSeconds?: number;
+  readonly mount?: MountView | null;
+  readonly frame?: TelemetryRig['frame'];
+}
+
+export function camera(id: string, manager: string, epoch: number): CameraEntry {
+  return { id, unit: `unit-${id}`, manager, epoch, state: 'online' };
+}
+
+/** Starts telemetry; `cameras` are there from the beginning. */
+export function startRig(broker: Mosquitto, options: RigOptions, ...cameras: CameraEntry[]): TelemetryRig {
+  const address = parseBrokerUrl(broker.url);
+  if (address === undefined) throw new Error(broker.url);
+  const { server, goneMs = 1_000, snapshotSeconds = 0 } = options;
+  const rig: Omit<TelemetryRig, typeof Symbol.asyncDispose> = {
+    counts: new TelemetryCounts(),
+    log: [],
+    cameras: [...cameras],
+    status: { ...statusOf(server), volumes: [volume] },
+    steered: [],
+    streamed: [],
+    mount: options.mount ?? null,
+    frame: options.frame,
+  };
+  let stream = { bitrateKbps: 2000, frameRate: 25, keyframeIntervalMs: 1000 };
+  const telemetry = new MqttTelemetry({
+    broker: mqttBroker({ address, clientId: `starling-home-${server}` }),
+    brokerUrl: broker.url,
+    topics,
+    clock: systemClock,
+    random: systemRandom,
+    log: (level, message) => void (level === 'debug' || rig.log.push(`${level} ${message}`)),
+    identity: { server, version: '1.2.3', pageUrl: undefined },
+    counts: rig.counts,
+    snapshotSeconds,
+    goneMs,
+    sources: {
+      directory: { site: 'home', self: server, servers: () => [], cameras: () => rig.cameras },
+      status: () => rig.status,
+      live: { snapshot: () => ({ tracks: [], lastFrameUs: systemClock.utcMs() * 1000 }) },
+      streams: {
+        stream: async (_camera, wish) => {
+          const { reset, ...change } = wish;
+          if (reset || Object.keys(change).length > 0) rig.streamed.push(wish);
+          stream = { ...stream, ...(change as Partial<typeof stream>) };
+          return { ...stream, restarted: false };
+        },
+      },
+      steering: {
+        mount: () => rig.mount,
+        steer: async (_camera, wish) => {
+          rig.steered.push(wish);
+          return undefined;
+        },
+      },
+      ...(options.frame === undefined
+        ? {}
+        : { frame: (id: string) => rig.frame?.(id) ?? Promise.resolve(undefined) }),
+    },
+  });
+  telemetry.start();
+  return Object.assign(rig, { [Symbol.asyncDispose]: () => telemetry[Symbol.asyncDispose]() });
+}
+
+const volume: StatusAnswer['volumes'][number] = {
+  number: 0,
+  id: '0123456789abcdef',
+  folder: '/data/recordings',
+  state: 'ok',
+  reason: null,
+  totalBytes: 1e12,
+  freeBytes: 4e11,
+  recordedBytes: 5e11,
+  reserveBytes: 1e10,
+};

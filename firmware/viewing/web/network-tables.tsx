@@ -128,7 +128,7 @@ interface TableProps {
 
 function Table({ caption, hint, head, empty, rows }: TableProps) {
   return (
-    <div class="table-scroll">
+    <div class="table-scroll" role="region" aria-label={caption} tabIndex={0}>
       <table class="table">
         <caption>
           <strong>{caption}</strong> <span class="quiet">{hint}</span>

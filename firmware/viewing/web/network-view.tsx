@@ -108,7 +108,7 @@ function Alarms() {
 function ServerTable({ facts, links }: { facts: NetworkFacts; links: readonly NetworkLink[] }) {
   const servers = [...(site.value?.servers ?? [])].sort((one, other) => inOrder(one.id, other.id));
   return (
-    <div class="table-scroll">
+    <div class="table-scroll" role="region" aria-label="Servers" tabIndex={0}>
       <table class="table">
         <caption class="visually-hidden">Servers with their links, cameras and volumes</caption>
         <thead>

@@ -16,11 +16,14 @@ const suites = [
   'network',
   'recording',
   'power',
+  'page',
   'browser',
   'readme',
 ];
 // Node applies this to each test file as a whole as well as to each test in it.
 const testTimeoutMs = 180_000;
+// Where nothing is timed against real units.
+const twoAtATime = new Set(['unit', 'page']);
 const usage = `usage: tsx scripts/test.ts [${suites.join('|')} ...] [--only SUBSTRING]`;
 
 interface Result {
@@ -120,7 +123,7 @@ function runSuite(name: string, files: readonly string[]): Result {
       'tsx',
       '--test',
       `--test-timeout=${testTimeoutMs}`,
-      `--test-concurrency=${name === 'unit' ? 2 : 1}`,
+      `--test-concurrency=${twoAtATime.has(name) ? 2 : 1}`,
       '--test-reporter=spec',
       '--test-reporter-destination=stdout',
       '--test-reporter=tap',

@@ -135,6 +135,13 @@ describe('the README', () => {
     const stream = await finish(server + command('node dist/starling.mjs stream'));
     assert.equal(stream.code, 0, stream.stderr);
     assert.match(stream.stdout, /800[^]*10/);
+    const moved = await finish(server + command('node dist/starling.mjs ptz cam-1 --pan'));
+    assert.equal(moved.code, 0, moved.stderr);
+    const place = await finish(server + command('node dist/starling.mjs ptz cam-1 --save'));
+    assert.match(place.stdout, /gate/, place.stderr);
+    const watch = await finish(server + command('node dist/starling.mjs watch'));
+    const address = watch.stdout.trim();
+    assert.equal((await fetch(address)).status, 200, `${address} ${watch.stderr}`);
 
     await until('the demo has ended by itself', () => demo.exitCode !== null, 60_000);
     assert.equal(demo.exitCode, 0);
@@ -170,6 +177,12 @@ describe('the README', () => {
       'log',
       'leave',
       'site',
+      'users',
+      'tokens',
+      'audit',
+      'ptz',
+      'watch',
+      'completion',
     ]) {
       assert.match(help.stdout, new RegExp(`^  ${name} `, 'm'));
     }
@@ -197,8 +210,15 @@ describe('the README', () => {
       return said.includes('server server-1: page http://127.0.0.1:');
     });
     assert(existsSync(index));
+    const users = await finish(command('node dist/starling.mjs users'));
+    assert.match(users.stdout, /^admin .*admin/m, users.stderr);
     unit.kill('SIGTERM');
     await until('it stops cleanly', () => unit.exitCode === 0);
+    const second = await finish(command('node dist/starling.mjs site enroll ./home --unit server-2'));
+    assert.equal(second.code, 0, second.stderr);
+    assert(existsSync(join(clone, 'home', 'units', 'server-2', 'page.crt')));
+    const ca = await finish(command('node dist/starling.mjs site ca'));
+    assert.match(ca.stdout, /-----BEGIN CERTIFICATE-----/);
   });
 
   test('runs networks in virtual time', async () => {

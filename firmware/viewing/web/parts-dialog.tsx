@@ -54,7 +54,7 @@ export function Dialog({ title, onClose, dirty = false, firm = false, children, 
         leave();
       }}
       onPointerDown={(event) => {
-        if (event.target === event.currentTarget) leave();
+        if (isOutside(event, event.currentTarget)) leave();
       }}
     >
       <div class="dialog-inside">
@@ -74,6 +74,12 @@ export function Dialog({ title, onClose, dirty = false, firm = false, children, 
       </div>
     </dialog>
   );
+}
+
+/** A press beside the dialog; its own scroll bar is not beside it. */
+function isOutside({ clientX, clientY }: PointerEvent, dialog: Element): boolean {
+  const { left, right, top, bottom } = dialog.getBoundingClientRect();
+  return clientX < left || clientX > right || clientY < top || clientY > bottom;
 }
 
 export interface ConfirmDialogProps {

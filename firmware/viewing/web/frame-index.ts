@@ -7,6 +7,8 @@ import type { FrameTime } from './fragment-samples.ts';
 const framesMax = 40_000;
 /** Two times nearer than this are one picture. */
 const same = 0.0005;
+/** Filled anew from elsewhere, times differ by the rounding of segments' dates. */
+const near = 0.004;
 
 export class FrameIndex {
   private frames: FrameTime[] = [];
@@ -24,9 +26,9 @@ export class FrameIndex {
     this.frames = [];
   }
 
-  /** Whether there is a picture of this time. */
+  /** Whether there is a picture of this time, or of one so near that it is the same picture. */
   has(time: number): boolean {
-    return this.between(time - same, time + same).length > 0;
+    return this.between(time - near, time + near).length > 0;
   }
 
   /** The picture after a time (`direction` 1) or before it (−1). */

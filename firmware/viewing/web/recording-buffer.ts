@@ -78,6 +78,11 @@ export class RecordingBuffer {
     return this.feed?.idle === true ? this.feed.ranges : undefined;
   }
 
+  /** What can be played now, even if that is about to grow. */
+  get present(): MediaFeed['ranges'] {
+    return this.feed?.ranges ?? [];
+  }
+
   /** Whether there is a media time at all. */
   get opened(): boolean {
     return this.feed !== undefined;
@@ -98,7 +103,7 @@ export class RecordingBuffer {
     try {
       const first = await this.firstSegment(fromMs, signal);
       if (first === undefined) return;
-      if (first.ms !== fromMs) this.showMs = first.ms;
+      this.showMs = first.ms < fromMs ? first.ms : Math.max(this.showMs, first.ms);
       await this.rewind(first.ms, signal);
       let segment: SegmentAnswer | undefined = first.segment;
       let place: { from: number; resume: number | undefined } = {
@@ -127,9 +132,9 @@ export class RecordingBuffer {
     const segment = await this.source.at(fromMs, signal);
     if (segment !== undefined) {
       const start = startMs(segment);
-      if (start > fromMs + 1_000) {
-        const reason = this.source.reason(fromMs, start);
-        this.events.onNote(`Nothing recorded at ${momentText(fromMs)} (${reason}). Plays the next.`);
+      if (start > this.showMs + 1_000) {
+        const reason = this.source.reason(this.showMs, start);
+        this.events.onNote(`Nothing recorded at ${momentText(this.showMs)} (${reason}). Plays the next.`);
       }
       return { segment, ms: Math.max(start, fromMs) };
     }

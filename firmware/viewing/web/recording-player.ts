@@ -129,13 +129,13 @@ export class RecordingPlayer {
   step(direction: 1 | -1, keyframes = false): void {
     this.pause();
     const { mediaTime } = this.frames;
-    const { frames, originMs, ranges } = this.buffer;
+    const { frames, originMs, present } = this.buffer;
     const now = this.wallClockMs;
     // while the buffer is being filled, what is beside the picture is not known yet
     if (mediaTime === undefined || now === undefined || !frames.has(mediaTime)) return;
     const to = keyframes ? frames.keyframeBeside(mediaTime, direction) : frames.beside(mediaTime, direction);
-    const ready = to !== undefined && ranges?.some(({ start, end }) => to >= start - 0.001 && to < end);
-    if (to !== undefined && ready === true) this.video.currentTime = to + 0.001;
+    const ready = to !== undefined && present.some(({ start, end }) => to >= start - 0.001 && to < end);
+    if (to !== undefined && ready) this.video.currentTime = to + 0.001;
     else if (to !== undefined) this.seek(originMs + to * 1000 + 1, false);
     else if (direction < 0) {
       const half = ((frames.beside(mediaTime, 1) ?? mediaTime + 0.04) - mediaTime) * 500;

@@ -108,8 +108,12 @@ describe('a session with a broker', () => {
     const { session } = await connect(broker.url);
     broker.freeze();
     const published = session.publish({ topic: 'test/lost', payload: 'x', retained: false });
+    const rejected = assert.rejects(
+      published,
+      (error) => error instanceof Failure && error.code === 'UNREACHABLE',
+    );
     await broker.stop();
-    await assert.rejects(published, (error) => error instanceof Failure && error.code === 'UNREACHABLE');
+    await rejected;
     assert.match(await session.closed, /./);
     await assert.rejects(session.publish({ topic: 'test/late', payload: 'x', retained: false }), Failure);
   });

@@ -1,10 +1,14 @@
 /** The page as files: the HTML shell, script and style, each with its ETag. All inline code is forbidden by CSP. */
 import { createHash } from 'node:crypto';
+import { gzipSync } from 'node:zlib';
 
 /** One file of the page. */
 export interface PageFile {
   readonly type: string;
   readonly text: string;
+  /** the text, compressed once */
+  readonly gzip: Buffer;
+  /** of both forms, so it is to be sent as a weak one (RFC 9110 §8.8.1) */
   readonly etag: string;
 }
 
@@ -50,7 +54,7 @@ export function pageFiles(assets: PageAssets): ReadonlyMap<string, PageFile> {
 
 function file(type: string, text: string): PageFile {
   const etag = `"${createHash('sha256').update(text).digest('base64url').slice(0, 22)}"`;
-  return { type, text, etag };
+  return { type, text, gzip: gzipSync(text), etag };
 }
 
 /**

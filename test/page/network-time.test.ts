@@ -232,7 +232,8 @@ describe('time on a real network', { timeout: 300_000 }, () => {
         await page.keyboard.press(key);
         last = await until('another picture', async () => {
           const now = await shown();
-          return now !== null && now.frameNumber !== before ? now : undefined;
+          if (now !== null && now.frameNumber !== before) return now;
+          throw new Error(`${key} ${step} from ${before}: ${await page.evaluate<string>(stateOf)}`);
         });
         if (key === '.') numbers.push(last?.frameNumber ?? Number.NaN);
         else first = last;
@@ -300,6 +301,12 @@ describe('time on a real network', { timeout: 300_000 }, () => {
     );
   });
 });
+
+/** Where a recording stands, for a failure. */
+const stateOf = `(({ dataset, currentTime, seeking, readyState, buffered }) => [
+  dataset.state, dataset.wallClock, currentTime, seeking, readyState,
+  ...Array.from({ length: buffered.length }, (_, i) => buffered.start(i) + '-' + buffered.end(i)),
+].join(' '))(document.querySelector('.picture-recording video'))`;
 
 /** Notes how long after the last move of the pointer another frame was on the screen while scrubbing. */
 const watchScrub = `(() => {

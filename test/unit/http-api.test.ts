@@ -1,6 +1,7 @@
 /** The HTTP API against bad input: every answer is a status with an ErrorAnswer, never a throw. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { gunzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import type { Archive } from '../../firmware/recording/archive.ts';
 import type { ErrorAnswer, SiteAnswer } from '../../firmware/viewing/api.ts';
@@ -219,6 +220,23 @@ test('the page is served with its etag, and not again to who has it', async () =
     assert.equal((await ask(viewing, path, { headers: { 'if-none-match': '"other"' } })).status, 200);
     const head = await ask(viewing, path, { method: 'HEAD' });
     assert.deepEqual([head.status, await head.text(), head.headers.get('etag')], [200, '', etag]);
+  }
+});
+
+test('the page goes compressed to who takes that, and says that it depends', async () => {
+  const { viewing } = scene();
+  const get = (encodings: string | undefined) =>
+    ask(viewing, '/page.js', encodings === undefined ? {} : { headers: { 'accept-encoding': encodings } });
+  const plain = await (await get(undefined)).text();
+  for (const encodings of ['gzip', 'br, GZIP;q=0.5', '*']) {
+    const answer = await get(encodings);
+    assert.equal(answer.headers.get('content-encoding'), 'gzip', encodings);
+    assert.equal(gunzipSync(Buffer.from(await answer.arrayBuffer())).toString(), plain);
+  }
+  for (const encodings of [undefined, '', 'br', 'identity', 'gzip;q=0', 'gzip; q=0.0']) {
+    const answer = await get(encodings);
+    assert.deepEqual([answer.headers.get('content-encoding'), await answer.text()], [null, plain], encodings);
+    assert.equal(answer.headers.get('vary'), 'accept-encoding');
   }
 });
 

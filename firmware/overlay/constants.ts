@@ -83,6 +83,8 @@ export const pendingAnswersMax = 256;
 /** Servers heard to join count as present on the segment for so long, and at most so many of them. */
 export const callersMs = 10_000;
 export const callersMax = 4_096;
+/** After a power cut of all, servers call within about so long of each other. */
+export const callingMs = 1_000;
 /** Joins remembered so that none is forwarded or answered twice. */
 export const joinsSeenMax = 16_384;
 /** A server with links, but fewer than its target, looks for more after this time. */

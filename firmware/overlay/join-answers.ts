@@ -12,6 +12,7 @@ import {
   answersWanted,
   callersMax,
   callersMs,
+  callingMs,
   joinsSeenMax,
   pendingAnswersMax,
   rings,
@@ -50,10 +51,15 @@ export class JoinAnswers {
   private readonly pending = new Set<string>();
   /** servers that were heard to join on this segment, and when; the latest last */
   private readonly callers = new Map<string, number>();
+  private startedAt = 0;
 
   constructor(context: ServerContext, parts: JoinAnswersParts) {
     this.context = context;
     this.parts = parts;
+  }
+
+  start(): void {
+    this.startedAt = this.context.now;
   }
 
   /** A datagram with a join; `multicast` says that all servers on the segment have heard it. */
@@ -64,10 +70,10 @@ export class JoinAnswers {
     const alone = context.neighbors.size === 0;
     if (!multicast && this.isOwnProbe(join)) return this.parts.stepAside();
     if (this.isForeignCamera(join)) this.parts.foreign();
-    // All on the segment have heard it already; those beyond are asked when nobody there was willing.
-    const forward = !alone && (!multicast || join.body.attempt > 0 || join.body.ring > 2);
-    if (forward) this.forward(join, from, Math.min(join.body.ring, ringMax), undefined);
     if (multicast && !this.isSampled(join)) return;
+    // All on the segment have heard it already; those beyond are asked when nobody there was willing.
+    const forward = !alone && (!multicast || join.body.attempt > 0 || join.body.ring > rings[0]);
+    if (forward) this.forward(join, from, Math.min(join.body.ring, ringMax), undefined);
     this.consider(join, from, multicast);
   }
 
@@ -81,13 +87,20 @@ export class JoinAnswers {
     }
   }
 
-  /** Servers that hear what this one hears; after a power cut of all, those that call are not known yet. */
+  /**
+   * Servers that hear what this one hears. After a power cut of all, those that call are not known yet: they are
+   * counted, and whoever has just begun to listen while many call reckons that they go on so for `callingMs`.
+   */
   private crowd(): number {
+    const { now, rows } = this.context;
     for (const [server, heardAt] of this.callers) {
-      if (this.context.now - heardAt < callersMs) break;
+      if (now - heardAt < callersMs) break;
       this.callers.delete(server);
     }
-    return Math.max(1, this.context.rows.size, this.callers.size);
+    const listenedMs = Math.max(1, now - this.startedAt);
+    const many = this.callers.size >= answersWanted && listenedMs < callingMs;
+    const callers = many ? (this.callers.size * callingMs) / listenedMs : this.callers.size;
+    return Math.max(1, rows.size, callers);
   }
 
   /** A server of this network looks for others. */

@@ -240,6 +240,7 @@ export class ServerNode implements OverlayNode {
     this.handover.start();
     this.liveness.start();
     this.exchange.sendDigests();
+    this.answers.start();
     this.joins.start();
   }
 

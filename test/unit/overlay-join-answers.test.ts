@@ -6,6 +6,7 @@ import {
   answersWanted,
   callersMax,
   callersMs,
+  callingMs,
   degreeDefault,
   pendingAnswersMax,
 } from '../../firmware/overlay/constants.ts';
@@ -326,8 +327,9 @@ describe('a join', () => {
   });
 
   test('is answered by a few, too, when all servers of the segment have just started, and know nobody', () => {
-    const answers = (heard: number, value: number, waitMs: number): boolean => {
+    const answers = (heard: number, value: number, waitMs: number, listenedMs = callingMs): boolean => {
       const server = new TestServer();
+      server.run(listenedMs);
       for (let place = 0; place < heard; place++) {
         const nonce = Buffer.alloc(nonceBytes, 255);
         nonce.writeUInt32BE(place);
@@ -342,6 +344,24 @@ describe('a join', () => {
     assert.deepEqual([answers(1_200, 0.009, 0), answers(1_200, 0.011, 0)], [true, false]);
     assert.equal(answers(1_200, 0.011, callersMs + 1), true, 'they are not there any more');
     assert.equal(answers(10_000, (0.9 * answersWanted) / callersMax, 0), true, 'bounded');
+    // 24 in 20 ms: about 1,200 in a second.
+    assert.deepEqual(
+      [answers(24, 0.009, 0, 20), answers(24, 0.011, 0, 20)],
+      [true, false],
+      'it has just begun',
+    );
+    assert.equal(answers(answersWanted - 1, 0.999, 0, 1), true, 'so few may be all');
+  });
+
+  test('that thousands hear and nobody has answered is forwarded by a few of them', () => {
+    const forwardedAt = (value: number): boolean => {
+      const server = entry();
+      const rows = Array.from({ length: 240 }, (_, place) => rowOf(`far-${place}`));
+      server.exchange(1, 'ss-2', { rows });
+      server.random.value = value;
+      return forwarded(server.datagram('cam-1', 'cam-join', camJoinOf('cam-1', { ring: 4 }))).length > 0;
+    };
+    assert.deepEqual([forwardedAt(0.045), forwardedAt(0.055)], [true, false]);
   });
 });
 

@@ -95,6 +95,7 @@ export function CameraView({ route }: { route: CameraRoute }) {
                     picture.value = status.state;
                     manager.value = status.manager;
                   }}
+                  onPointing={control?.pointed}
                 />
                 <HandOverNote manager={manager.value} />
               </>

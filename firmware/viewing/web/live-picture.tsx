@@ -4,7 +4,7 @@
  */
 import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
-import { type LiveStatus, playLive } from './live-player.ts';
+import { type LivePointing, type LiveStatus, playLive } from './live-player.ts';
 import { durationText, momentText } from './time-text.ts';
 
 export interface LivePictureProps {
@@ -13,6 +13,7 @@ export interface LivePictureProps {
   readonly name: string;
   readonly audio?: boolean;
   readonly onStatus?: (status: LiveStatus) => void;
+  readonly onPointing?: ((pointing: LivePointing) => void) | undefined;
 }
 
 const beginning: LiveStatus = {
@@ -24,9 +25,12 @@ const beginning: LiveStatus = {
 };
 
 /** Live while it is mounted. */
-export function LivePicture({ camera, name, audio = false, onStatus }: LivePictureProps) {
+export function LivePicture({ camera, name, audio = false, onStatus, onPointing }: LivePictureProps) {
   const video = useRef<HTMLVideoElement>(null);
   const status = useSignal(beginning);
+  // who steers comes and goes, and the picture stays
+  const pointing = useRef(onPointing);
+  pointing.current = onPointing;
   useEffect(() => {
     if (video.current === null) return;
     const player = playLive(video.current, {
@@ -36,6 +40,7 @@ export function LivePicture({ camera, name, audio = false, onStatus }: LivePictu
         if (!sameToTheReader(status.peek(), next)) status.value = next;
         onStatus?.(next);
       },
+      onPointing: (where) => pointing.current?.(where),
     });
     return () => player.close();
   }, [camera, audio]);

@@ -32,11 +32,15 @@ export interface LiveStatus {
   readonly manager: string | undefined;
 }
 
+export type LivePointing = Pick<Extract<LiveMessage, { type: 'ptz' }>, 'position' | 'moving'>;
+
 export interface LivePlayerOptions {
   readonly camera: string;
   readonly audio: boolean;
   /** Called four times a second, and at once when the state changes. */
   readonly onStatus: (status: LiveStatus) => void;
+  /** Where a camera that can be turned looks, with the picture that shows it. */
+  readonly onPointing?: ((pointing: LivePointing) => void) | undefined;
 }
 
 /** Plays a camera on a video element until `close`. */
@@ -122,6 +126,8 @@ export class LivePlayer {
       this.report();
       // the camera may be with another server by now
       if (message.state === 'ended') this.socket.reconnect();
+    } else if (message.type === 'ptz') {
+      this.options.onPointing?.(message);
     } else if (message.type === 'stream') {
       this.manager = message.manager;
       this.serverState = undefined;

@@ -7,10 +7,11 @@
 import { type ReadonlySignal, signal } from '@preact/signals';
 import type { PtzAnswer } from '../api.ts';
 import { ApiFailure, cameraPath, getJson, sendJson } from './api-client.ts';
+import type { LivePointing } from './live-player.ts';
 
 const renewMs = 400;
-const lookMs = 1_000;
-const lookMovingMs = 250;
+/** The live picture says where it looks; what else there is to know, such as presets, changes seldom. */
+const lookMs = 5_000;
 
 /** Shares of full speed, −1 to 1. */
 export interface Velocity {
@@ -64,6 +65,12 @@ export class PtzControl {
     this.stop.abort();
     clearTimeout(this.timer);
   }
+
+  /** What came with the live picture. */
+  readonly pointed = ({ position, moving }: LivePointing): void => {
+    const before = this.known.peek();
+    if (before !== undefined) this.known.value = { ...before, position, moving };
+  };
 
   /** Turns until `release`. */
   hold(velocity: Velocity): void {
@@ -130,7 +137,7 @@ export class PtzControl {
   private later(): void {
     clearTimeout(this.timer);
     if (this.stop.signal.aborted) return;
-    this.timer = setTimeout(() => void this.look(), this.known.value?.moving ? lookMovingMs : lookMs);
+    this.timer = setTimeout(() => void this.look(), lookMs);
   }
 
   private async ask(question: () => Promise<PtzAnswer>): Promise<void> {

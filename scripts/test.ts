@@ -22,7 +22,7 @@ const suites = [
 ];
 // Node applies this to each test file as a whole as well as to each test in it.
 const testTimeoutMs = 180_000;
-const twoAtATime = new Set(['unit', 'integration']);
+const twoAtATime = new Set(['unit', 'integration', 'recording']);
 // Too long for every run; `npm run test:page`.
 const byHand = new Set(['page']);
 const usage = `usage: tsx scripts/test.ts [${suites.join('|')} ...] [--only SUBSTRING]`;

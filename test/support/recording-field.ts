@@ -6,7 +6,7 @@ import assert from 'node:assert';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { UnitOverrides } from '../../firmware/config/enrollment.ts';
-import type { StatusAnswer } from '../../firmware/viewing/api.ts';
+import type { RecordingsAnswer, StatusAnswer } from '../../firmware/viewing/api.ts';
 import { readFiles, readOverApi } from './archive-readers.ts';
 import { type Finding, formatVerdict, type Verdict, verify } from './archive-verifier.ts';
 import { type CameraHistory, readJournal } from './camera-journal.ts';
@@ -224,13 +224,17 @@ export class RecordingField implements Disposable {
   }
 
   private async untilReachable(asked: FieldUnit): Promise<void> {
+    const [camera] = this.cameras;
     await until(
       `${asked.id} reaches all servers`,
       async () => {
         const { servers } = await asked.site();
-        return (
-          servers.length === this.servers.length && servers.every(({ state }) => state !== 'unreachable')
+        if (servers.length !== this.servers.length) return false;
+        // Whoever was killed a moment ago is still in the tables: the question is whether it answers.
+        const list = await asked.machine.ask<RecordingsAnswer>(
+          `/api/cameras/${camera}/recordings?from=2020-01-01T00:00:00Z`,
         );
+        return list.unreachable.length === 0;
       },
       60_000,
     );

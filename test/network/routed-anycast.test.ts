@@ -124,10 +124,14 @@ describeOnNetwork('routed anycast', ['bird', 'birdc'], () => {
   });
 
   test('the server that was cut off comes back, and the two networks become one', async () => {
+    const healedAt = Date.now();
     cables.get('r1 ss-1')?.heal();
     await field.untilWhole('after the cut', servers, cameras, 45_000);
-    const managers = await managersOf(servers);
-    assert(![...managers.values()].includes('ss-1'), 'cameras stay where they are');
+    // On a machine that is very busy a manager may be silent for longer than its lease; otherwise cameras stay.
+    for (const [camera, manager] of await managersOf(servers)) {
+      const lost = cams.said(new RegExp(`${camera} .*lost ss-`), healedAt);
+      assert(manager !== 'ss-1' || lost, `${camera} went to ss-1 though it had not lost its manager`);
+    }
     for (const one of servers) {
       await until(`${one.id} tells whole histories`, async () => {
         for (const camera of cameras) assertContiguous(await one.where(camera));

@@ -309,8 +309,8 @@ export async function openPageFixture(): Promise<PageFixture> {
   const fixture = new PageFixture(assets, archive);
   const source = `size=${pictureSize}:rate=${frameRate}`;
   fixture.addCamera('gate', 'north', `testsrc2=${source}`);
-  fixture.addCamera('stairs', 'south', `mandelbrot=${source}`);
-  fixture.addCamera('yard', 'north', `gradients=${source}:speed=0.02:duration=100000`);
+  fixture.addCamera('stairs', 'south', `testsrc=${source}`);
+  fixture.addCamera('yard', 'north', `smptehdbars=${source}`);
   await fixture.comeUp();
   return fixture;
 }

@@ -19,6 +19,8 @@ const queueBytesMax = 48 * 1024 * 1024;
 const aheadSeconds = 12;
 /** two holders' idea of the same camera's UTC may differ by so much without a step in what is played */
 const slewSecondsMax = 0.1;
+/** segments further apart are dated anew: the camera's clock drifts */
+const sameStretchMs = 10 * 60_000;
 const pollMs = 2_000;
 /** after this long, a segment that ended has no successor still to come */
 const settledMs = 5 * 60_000;
@@ -56,8 +58,8 @@ export class RecordingBuffer {
   private shape = '';
   private mime = '';
   private places: { fromMs: number; server: string }[] = [];
-  /** media time of the camera's clock at 0, for as long as one capture lasts */
-  private lastClock: { captureId: string; seconds: number } | undefined;
+  /** ms UTC of the camera's clock at 0, and near which segment that was found */
+  private lastClock: { captureId: string; zeroMs: number; nearMs: number } | undefined;
 
   constructor(video: HTMLVideoElement, camera: string, events: RecordingBufferEvents) {
     this.video = video;
@@ -229,7 +231,6 @@ export class RecordingBuffer {
       return;
     }
     this.places = [];
-    this.lastClock = undefined;
     this.frames.clear();
     // a seek before that would find what is about to go
     await this.feed.clear();
@@ -241,22 +242,25 @@ export class RecordingBuffer {
     this.feed?.close();
     this.feed = undefined;
     this.places = [];
-    this.lastClock = undefined;
     this.frames.clear();
   }
 
   /**
    * What is added to a segment's times. Through one capture the camera's own clock goes on, whoever holds it, so that a
-   * hand-over leaves neither a hole nor an overlap; `clock` is what it says at the segment's time 0.
+   * hand-over leaves neither a hole nor an overlap, and a picture keeps its time when the buffer is filled anew from
+   * elsewhere; `clock` is what it says at the segment's time 0.
    */
   private offsetOf(segment: SegmentAnswer, firstTime: number, clock: number): number {
     const exact = (startMs(segment) - this.originMs) / 1000 - firstTime;
+    const { captureId } = segment;
+    const nearMs = startMs(segment);
     const last = this.lastClock;
-    const same = last?.captureId === segment.captureId;
-    const offset = same ? last.seconds + clock : exact;
-    if (same && Math.abs(offset - exact) < slewSecondsMax) return offset;
-    this.lastClock = { captureId: segment.captureId, seconds: exact - clock };
-    return exact;
+    const same = last?.captureId === captureId && Math.abs(nearMs - last.nearMs) < sameStretchMs;
+    const offset = same ? (last.zeroMs - this.originMs) / 1000 + clock : exact;
+    const keeps = same && Math.abs(offset - exact) < slewSecondsMax;
+    const zeroMs = keeps ? last.zeroMs : this.originMs + (exact - clock) * 1000;
+    this.lastClock = { captureId, zeroMs, nearMs };
+    return keeps ? offset : exact;
   }
 
   /** The next segment; near the present, waits for it to be written. Undefined at the end of everything. */

@@ -2,7 +2,7 @@
  * What the viewing side asks of whoever knows users, sessions and tokens: who sends this request, and whether that
  * still holds. `firmware/access` implements it.
  */
-import type { Principal } from '../access/principal.ts';
+import { includesRole, type Principal, seesCamera } from '../access/principal.ts';
 
 /** A request as far as it shows who sends it. */
 export interface AccessRequest {
@@ -36,6 +36,19 @@ export interface AccessControl {
    * session or token was revoked, or the user removed. Asked every few seconds for as long as somebody watches.
    */
   current(principal: Principal): Principal | undefined;
+}
+
+/** How often whoever watches or downloads is asked again whether they still may, ms. */
+export const recheckMs = 2_000;
+
+/** Whether somebody who began to watch a camera still may: rights change, and sessions and tokens are revoked. */
+export function stillWatches(
+  access: Pick<AccessControl, 'current'>,
+  principal: Principal,
+  camera: string,
+): boolean {
+  const now = access.current(principal);
+  return now !== undefined && includesRole(now.role, 'viewer') && seesCamera(now, camera);
 }
 
 /** Whoever can reach this server may do everything: `server.http.access: everybody`, on loopback only. */

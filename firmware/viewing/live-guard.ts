@@ -4,12 +4,11 @@
  *
  * Invariants: one timer for all viewers, and none while nobody watches.
  */
-import { includesRole, type Principal, seesCamera } from '../access/principal.ts';
+import type { Principal } from '../access/principal.ts';
 import type { Clock } from '../base/clock.ts';
-import type { AccessControl } from './access-control.ts';
+import { type AccessControl, recheckMs, stillWatches } from './access-control.ts';
 import type { LiveMessage } from './api.ts';
 
-export const recheckMs = 2_000;
 /** Close code for "you may not" (RFC 6455 §7.4.1: 1008, policy). */
 const closeNotAllowed = 1008;
 
@@ -63,8 +62,7 @@ export class LiveGuard {
     const { socket, principal, camera } = one;
     // It had its chance to close; whoever still reads it reads no further.
     if (one.ending) return socket.terminate();
-    const now = this.access.current(principal);
-    if (now !== undefined && includesRole(now.role, 'viewer') && seesCamera(now, camera)) return;
+    if (stillWatches(this.access, principal, camera)) return;
     one.ending = true;
     const reason = 'you may no longer watch this camera';
     const message: LiveMessage = { type: 'state', state: 'ended', lastFrameAt: null, reason };

@@ -1,8 +1,10 @@
-/** Who watches is asked again whether they may. */
+/** Who watches or downloads is asked again whether they may. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Principal } from '../../firmware/access/principal.ts';
-import { LiveGuard, recheckMs } from '../../firmware/viewing/live-guard.ts';
+import { recheckMs } from '../../firmware/viewing/access-control.ts';
+import { LiveGuard } from '../../firmware/viewing/live-guard.ts';
+import { whileAllowed } from '../../firmware/viewing/while-allowed.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 
 const ann: Principal = { name: 'ann', role: 'viewer', cameras: ['door', 'yard'], via: 'session' };
@@ -68,4 +70,27 @@ test('who lost one camera goes on with the others', () => {
   become({ ...ann, cameras: ['yard'] });
   clock.advance(recheckMs);
   assert.deepEqual([door.events, yard.events], [['ended', 'close 1008'], []]);
+});
+
+test('a long download ends when its reader may no longer watch, and nothing is read for it any more', async () => {
+  const clock = new VirtualClock();
+  let rights: Principal | undefined = ann;
+  let closed = false;
+  async function* source(): AsyncGenerator<number, void, void> {
+    try {
+      for (let chunk = 0; ; chunk++) yield chunk;
+    } finally {
+      closed = true;
+    }
+  }
+  const download = whileAllowed(source(), { access: { current: () => rights }, clock }, ann, 'door');
+  await download.next();
+  clock.advance(10 * recheckMs);
+  assert.equal((await download.next()).value, 1, 'they still may');
+  rights = { ...ann, cameras: ['yard'] };
+  clock.advance(recheckMs - 1);
+  assert.equal((await download.next()).value, 2);
+  clock.advance(1);
+  await assert.rejects(download.next(), { code: 'ACCESS_DENIED' });
+  assert.equal(closed, true);
 });

@@ -1,14 +1,17 @@
 /** A stretch of a camera as one file, over all servers that hold parts of it. */
 import type { Context } from 'hono';
+
+import type { AccessControl } from '../access-control.ts';
 import { streamed } from '../answers.ts';
 import { answerRanges } from '../held-files.ts';
 import { openPlayback, playbackUsMax } from '../playback.ts';
 import { ProgressiveVideos, progressiveUsMax } from '../progressive-video.ts';
 import { type RecordingSources, rangeOf, sourcesFor } from '../recording-sources.ts';
-import { type Api, cameraParams, describeRoute, type Env, own, Refusal, z } from '../routing.ts';
+import { type Api, cameraParams, describeRoute, type Env, own, principal, Refusal, z } from '../routing.ts';
 import { binary, timeQuery } from '../schemas/fields.ts';
 import { formatMs, type TimeRange } from '../time-query.ts';
 import { formatRanges } from '../time-ranges.ts';
+import { whileAllowed } from '../while-allowed.ts';
 
 /** Names the ranges that a file lacks, as header or trailer. */
 const partialHeader = 'x-starling-partial';
@@ -45,7 +48,11 @@ const videoRoute = describeRoute(
   { limit: { burst: 60, perMinute: 60 } },
 );
 
-export function addVideoRoutes(api: Api, options: RecordingSources): void {
+interface VideoRouteOptions extends RecordingSources {
+  readonly access: AccessControl;
+}
+
+export function addVideoRoutes(api: Api, options: VideoRouteOptions): void {
   const videos = new ProgressiveVideos(options.clock);
   api.openapi(videoRoute, (c) => {
     const { camera } = c.req.valid('param');
@@ -60,7 +67,7 @@ async function answerVideo(
   c: Context<Env>,
   camera: string,
   range: TimeRange,
-  options: RecordingSources,
+  options: VideoRouteOptions,
 ): Promise<Response> {
   if (range.toUs - range.fromUs > playbackUsMax) {
     throw new Refusal(400, 'more than 31 days in one file', 'Ask for several shorter ranges.');
@@ -81,8 +88,9 @@ async function answerVideo(
     return new Response(null, { headers });
   }
   const { env } = c;
+  const allowed = whileAllowed(playback.chunks, options, principal(c), camera);
   const chunks = (async function* (): AsyncGenerator<Buffer, void, void> {
-    yield* playback.chunks;
+    yield* allowed;
     const missing = playback.missing();
     if (missing.length > 0) env.trailer(partialHeader, formatRanges(missing));
   })();

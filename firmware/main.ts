@@ -7,6 +7,9 @@ import { argv } from 'node:process';
 if (argv[2] === 'capture-process') {
   const { runCaptureProcess } = await import('./io/capture-process-main.ts');
   await runCaptureProcess();
+} else if (argv[2] === 'servo-process') {
+  const { runServoProcess } = await import('./io/servo-process-main.ts');
+  await runServoProcess();
 } else {
   const { runProgram } = await import('./cli/program.ts');
   await runProgram(argv, typeof STARLING_VERSION === 'string' ? STARLING_VERSION : 'source');

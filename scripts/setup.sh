@@ -71,7 +71,8 @@ group_building=(build-essential python3 pkg-config libgstreamer1.0-dev libgstrea
 group_capture=(gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
   gstreamer1.0-plugins-ugly gstreamer1.0-libav gstreamer1.0-tools)
 group_testing=(ffmpeg chromium fonts-dejavu-core iproute2 bird2 fuse3 libfuse3-dev e2fsprogs mount mosquitto
-  mosquitto-clients libnss3-tools zsh fish)
+  mosquitto-clients libnss3-tools zsh fish mmdebstrap debian-archive-keyring mtools dosfstools fdisk zstd
+  qemu-system-x86 smartmontools socat python3-gi gir1.2-gst-rtsp-server-1.0 glib-networking gstreamer1.0-alsa openssl)
 # Only the bench against it needs serf, so a release without it is no obstacle.
 group_peers=(serf)
 
@@ -99,7 +100,7 @@ install_packages() {
   if [ -z "$(debian_release)" ] || ! command -v apt-get >/dev/null; then
     say "this is not Debian, so you install these yourself: a C++ compiler, make, Python 3, pkg-config,"
     say "GStreamer 1.x with its development files, its base, good, bad, ugly and libav plugins and its tools"
-    [ "$with_tests" = no ] || say "and for the tests: ffmpeg, Chromium, the DejaVu fonts, iproute2, BIRD 2, FUSE 3, e2fsprogs, Mosquitto and its clients, certutil of NSS, zsh, fish, Serf"
+    [ "$with_tests" = no ] || say "and for the tests: ffmpeg, Chromium, the DejaVu fonts, iproute2, BIRD 2, FUSE 3, e2fsprogs, Mosquitto and its clients, certutil of NSS, zsh, fish, mmdebstrap, mtools, dosfstools, fdisk, zstd, QEMU, smartmontools, socat, GStreamer's RTSP server with its Python binding, Serf"
     return
   fi
   find_missing "building native addons" "${group_building[@]}"
@@ -128,6 +129,7 @@ install_packages() {
   quieten bird2 bird
   quieten serf serf
   quieten mosquitto mosquitto
+  quieten smartmontools smartmontools
 }
 
 # Leaves out those of these packages that this release does not have, once apt knows what it has.

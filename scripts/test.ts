@@ -18,13 +18,15 @@ const suites = [
   'power',
   'page',
   'browser',
+  'board',
+  'board-arm64',
   'readme',
 ];
 // Node applies this to each test file as a whole as well as to each test in it.
 const testTimeoutMs = 180_000;
 const twoAtATime = new Set(['unit', 'integration', 'recording']);
-// Too long for every run; `npm run test:page`.
-const byHand = new Set(['page']);
+// Too long for every run; `npm run test:page`, `npm run test:board:arm64`.
+const byHand = new Set(['page', 'board-arm64']);
 const usage = `usage: tsx scripts/test.ts [${suites.join('|')} ...] [--only SUBSTRING]`;
 
 interface Result {

@@ -11,8 +11,11 @@ export interface CaptureHandlers {
   data(sink: 'video' | 'audio', bytes: Buffer): void;
   /** The pipeline was told to play between these two times, µs of the monotonic clock. */
   playing(fromUs: number, toUs: number): void;
-  /** An element reported an error; the process ends. */
-  failed(message: string): void;
+  /**
+   * An element reported an error; the process ends. `lost` is the picture, or the sound alone: without its microphone
+   * the plan would do.
+   */
+  failed(message: string, lost: 'picture' | 'sound'): void;
   /** The source came to its end, as files do; the process ends. */
   ended(): void;
   /** The process is gone; nothing follows. */

@@ -17,6 +17,10 @@ import type { PipelinePlan } from './pipeline-plan.ts';
 const tracksWaitUs = 1_500_000;
 /** Samples that wait for the tracks; then the sound is left out, or, while there is no picture, its oldest go. */
 const waitingMax = 512;
+/** A picture refers to a later one, and does not say when it is to be decoded. */
+export const reorderedReason = 'pictures come in another order than they are shown';
+/** Longest guess of how long a picture is shown. */
+const guessedUsMax = 1_000_000;
 /** Times that travel in 32 bits; a source may claim more. */
 const briefUsMax = 0xffff_ffff;
 
@@ -33,6 +37,8 @@ interface Sink {
   format: TrackFormat | undefined;
   trackId: number;
   nextSequence: number;
+  lastPtsUs: number | undefined;
+  arrivedPtsUs: number | undefined;
 }
 
 interface Waiting {
@@ -62,6 +68,8 @@ export class CaptureStream {
       format: undefined,
       trackId: 0,
       nextSequence: 0,
+      lastPtsUs: undefined,
+      arrivedPtsUs: undefined,
     }));
   }
 
@@ -88,6 +96,8 @@ export class CaptureStream {
         }
         sink.format = format.value;
       } else if (packet.type === 'buffer' && packet.ptsUs !== undefined) {
+        if (sink.kind === 'video' && reordered(sink, packet)) return { ok: false, reason: reorderedReason };
+        sink.arrivedPtsUs = packet.ptsUs;
         samples.push(...this.take(sink, packet, nowUs));
       }
     }
@@ -128,7 +138,8 @@ export class CaptureStream {
   private sample(sink: Sink, buffer: GdpBuffer): StreamedSample | undefined {
     if (sink.trackId === 0 || this.capture === undefined || buffer.ptsUs === undefined) return undefined;
     const primingUs = sink.kind === 'audio' ? this.plan.audioPrimingUs : 0;
-    const { payload, bytes, durationUs = 0 } = buffer;
+    const { payload, bytes, durationUs = sinceLast(sink, buffer.ptsUs) } = buffer;
+    sink.lastPtsUs = buffer.ptsUs;
     const sample: Sample = {
       sequence: sink.nextSequence++,
       ptsUs: Math.max(0, (this.baseUs ?? 0) + buffer.ptsUs - primingUs),
@@ -140,4 +151,15 @@ export class CaptureStream {
     };
     return { capture: this.capture, trackId: sink.trackId, sample };
   }
+}
+
+/** IP cameras do not say how long a picture is shown: as long as the one before, as far as is known. */
+function sinceLast({ lastPtsUs }: Sink, ptsUs: number): number {
+  if (lastPtsUs === undefined || ptsUs <= lastPtsUs) return 0;
+  return Math.min(ptsUs - lastPtsUs, guessedUsMax);
+}
+
+/** Whether a picture is shown before the one that came before it, and does not say when it is decoded. */
+function reordered({ arrivedPtsUs }: Sink, { ptsUs, dtsUs }: GdpBuffer): boolean {
+  return dtsUs === undefined && ptsUs !== undefined && arrivedPtsUs !== undefined && ptsUs < arrivedPtsUs;
 }

@@ -97,6 +97,12 @@ export class Outbox implements Backlog, BacklogIntake {
     return this.total;
   }
 
+  /** From the oldest GOP that is kept to the newest. */
+  get spanUs(): number {
+    const oldest = this.groups[0]?.startPtsUs;
+    return oldest === undefined ? 0 : Math.max(0, (this.groups.at(-1)?.startPtsUs ?? oldest) - oldest);
+  }
+
   /** Number the next item will get. */
   get end(): number {
     return this.next;

@@ -1,19 +1,41 @@
 /**
- * Which GStreamer pipeline captures a camera. A plan is data: a launch text made only of constants and checked
- * numbers, and properties (paths, devices) that are set on elements by name, so that no text from a configuration
- * ever becomes part of a pipeline.
- *
- * Every pipeline ends in `gdppay ! appsink`: the binding hands over bytes without timestamps, and the GStreamer Data
- * Protocol carries them (see media/gdp-parser.ts). `async=false` keeps a branch without data, such as the sound of a
- * silent file, from holding the others back.
+ * Which GStreamer pipeline captures a camera: its source, then parts that the board names (pipeline-parts.ts), then the
+ * appsinks. A plan is data: a launch text made only of constants and checked numbers, and properties (paths, devices,
+ * addresses) that are set on elements by name, so that no text from a configuration ever becomes part of a pipeline.
  */
-import type { CameraConfig } from '../config/unit-config.ts';
+import type { BoardCapture } from '../boards/board-schema.ts';
+import type { CameraConfig } from '../config/camera-section.ts';
 import type { StreamSettings } from '../media/stream-settings.ts';
 import type { Position } from '../ptz/position.ts';
+import type { DigitalView } from './digital-view.ts';
+import {
+  aacPrimingUs,
+  audioRate,
+  type EncoderName,
+  encoder,
+  evenSound,
+  keyframeFrames,
+  liveBitrate,
+  pace,
+  pictureQueue,
+  pictures,
+  plainCapture,
+  shape,
+  sound,
+  soundOutput,
+  soundQueue,
+  v4l2Formats,
+  videoOutput,
+  zoom,
+} from './pipeline-parts.ts';
+import { rtspPlan } from './rtsp-plan.ts';
 import { nearestTestSize, type TestPictureOptions } from './test-picture.ts';
 
 /** Bounds of what a running pipeline can be changed to. */
 export interface EncoderPlan {
+  readonly name: EncoderName;
+  /** what it was told at its start; where `liveBitrate` says nothing it stays so */
+  readonly bitrateKbps: number;
   /** of the pictures that reach the encoder; it can be given fewer */
   readonly frameRate: number;
   /** frames from one keyframe to the next at the latest; they can be asked for earlier */
@@ -27,145 +49,234 @@ export type CapturedCamera = Omit<CameraConfig, 'mount'>;
 export interface Aim {
   readonly position: Position;
   readonly fieldOfView: number;
+  /** what of it is done by cutting the picture; undefined: nothing */
+  readonly digital?: DigitalView['follows'] | undefined;
 }
 
 /** The test picture, and where its camera looks at first if it can be turned. */
-type PlannedPicture = TestPictureOptions & Partial<Aim>;
+type PlannedPicture = TestPictureOptions & Partial<Pick<Aim, 'position' | 'fieldOfView'>>;
+
+/** A property of an element: a value, or for a secret the file whose first line it is. */
+export type PlannedProperty = { readonly element: string; readonly property: string } & (
+  | { readonly value: string /** it is the path of what must be readable */; readonly readable?: true }
+  | { readonly firstLineOf: string }
+);
 
 /** What the capture process is told to run. */
 export interface PipelinePlan {
   readonly launch: string;
-  /** paths of files and devices, which must be readable */
-  readonly properties: readonly { element: string; property: string; value: string }[];
+  readonly properties: readonly PlannedProperty[];
   /** names of the appsinks */
   readonly sinks: readonly ('video' | 'audio')[];
   /** the pipeline's clock starts when it is told to play; otherwise when its first sample comes out */
   readonly live: boolean;
   /** samples that the audio encoder puts before the sound, µs: decoded sound is late by so much */
   readonly audioPrimingUs: number;
-  /** what the encoder was made for */
-  readonly encoder: EncoderPlan;
+  /** what the encoder was made for; undefined when the source has encoded already */
+  readonly encoder?: EncoderPlan | undefined;
+  /** how long the first picture may take, ms */
+  readonly startMs: number;
   /** the process draws the pictures itself and pushes them into `appsrc name=source` */
   readonly testPicture?: PlannedPicture;
+  /** a part of the picture is cut out, and where from at first */
+  readonly view?: (DigitalView & Pick<Aim, 'position'>) | undefined;
+  /** name of the element, or of the bin, without which there is a picture all the same */
+  readonly soundElement?: string;
 }
 
-const audioRate = 48_000;
-/** FFmpeg's AAC encoder begins with one frame of silence, and GStreamer does not take it off. */
-const aacPrimingUs = Math.round((1024 / audioRate) * 1_000_000);
+export interface PlanOptions {
+  /** tells the test pictures of several cameras apart, degrees */
+  readonly hue: number;
+  /** for a camera that can be turned */
+  readonly aim?: Aim | undefined;
+  /** how the board captures; by default as any machine can */
+  readonly capture?: BoardCapture | undefined;
+  /** an IP camera was seen to send pictures that refer to later ones */
+  readonly reorders?: boolean;
+}
 
-/** A queue that drops the oldest pictures when the encoder cannot keep up: late pictures are worth less than new ones. */
-const pictureQueue = 'queue max-size-buffers=4 max-size-bytes=0 max-size-time=0 leaky=downstream';
-const soundQueue = 'queue max-size-buffers=200 max-size-bytes=0 max-size-time=0';
+/** How long the first picture may take: Node and GStreamer's look at its plugins are slow on a board that has just started. */
+const promptMs = 15_000;
+/** A sensor is found and finds its exposure first. */
+const sensorMs = 30_000;
 
-function encoderPlan({ frameRate, keyframeIntervalMs }: StreamSettings): EncoderPlan {
-  return { frameRate, keyframeFrames: Math.max(1, Math.round((keyframeIntervalMs * frameRate) / 1000)) };
+/** Makes the plan for one camera of a unit. */
+export function planPipeline(camera: CapturedCamera, options: PlanOptions): PipelinePlan {
+  const { source } = camera;
+  switch (source.kind) {
+    case 'test':
+      return planTest(camera, options);
+    case 'file':
+      return planFile(camera, source.path, options);
+    case 'csi':
+      return planCsi(camera, source.camera, options);
+    case 'v4l2':
+      return planV4l2(camera, source.device, options);
+    case 'rtsp':
+      return rtspPlan(camera, source, options.reorders);
+  }
 }
 
 /**
- * Whether a running pipeline can go over to these settings: x264enc takes another bit rate at any time, but its
- * longest time between keyframes only when it begins, and a change of its frame rate would be one of the format.
+ * Whether a running pipeline can go over to these settings: most encoders take another bit rate at any time, but the
+ * longest time between keyframes only when they begin, and a change of the frame rate would be one of the format.
  */
-export function isLive({ frameRate, keyframeFrames }: EncoderPlan, settings: StreamSettings): boolean {
-  const most = (keyframeFrames * 1000) / settings.frameRate;
+export function isLive(plan: EncoderPlan, settings: StreamSettings): boolean {
+  const { name, bitrateKbps, frameRate } = plan;
+  if (liveBitrate[name] === undefined && encoderKbps(plan, settings) !== bitrateKbps) return false;
+  const most = (plan.keyframeFrames * 1000) / settings.frameRate;
   // Half a frame: what cannot be had exactly anyway.
   return settings.frameRate <= frameRate && settings.keyframeIntervalMs <= most + 500 / frameRate;
 }
 
-/** Fewer pictures than the encoder was made for share what it would spend on more: it must be told a higher rate. */
-export function encoderKbps(plan: EncoderPlan, { bitrateKbps, frameRate }: StreamSettings): number {
+/**
+ * Fewer pictures than the encoder was made for share what it would spend on more: it must be told a higher rate, if it
+ * can be.
+ */
+export function encoderKbps(
+  plan: Pick<EncoderPlan, 'name' | 'frameRate'>,
+  { bitrateKbps, frameRate }: StreamSettings,
+): number {
+  if (liveBitrate[plan.name] === undefined) return bitrateKbps;
   return Math.round((bitrateKbps * plan.frameRate) / frameRate);
 }
 
-function encoder(camera: CapturedCamera): string {
-  return (
-    `x264enc name=encoder tune=zerolatency speed-preset=ultrafast threads=1 bitrate=${camera.bitrateKbps} ` +
-    `key-int-max=${encoderPlan(camera).keyframeFrames} option-string=scenecut=0 ! h264parse ! ` +
-    'video/x-h264,stream-format=avc,alignment=au ! gdppay ! ' +
-    'appsink name=video sync=false async=false max-buffers=64'
-  );
+function encoderPlan({ encoder: name }: BoardCapture, settings: StreamSettings): EncoderPlan {
+  const { bitrateKbps, frameRate } = settings;
+  return { name, bitrateKbps, frameRate, keyframeFrames: keyframeFrames(name, settings) };
 }
 
-function pictures({ width, height, frameRate }: CapturedCamera): string {
-  return `video/x-raw,format=I420,width=${width},height=${height},framerate=${frameRate}/1`;
-}
-
-const soundEncoder =
-  'avenc_aac bitrate=64000 ! aacparse ! audio/mpeg,mpegversion=4,stream-format=raw ! gdppay ! ' +
-  'appsink name=audio sync=false async=false max-buffers=200';
-
-/**
- * Makes the plan for one camera of a unit. `hue` in degrees tells the test pictures of several cameras apart; `aim`
- * is for a camera that can be turned.
- */
-export function planPipeline(camera: CapturedCamera, hue: number, aim?: Aim): PipelinePlan {
-  const { source } = camera;
-  switch (source.kind) {
-    case 'test':
-      return planTest(camera, hue, aim);
-    case 'file':
-      return planFile(camera, source.path);
-    case 'v4l2':
-      return planV4l2(camera, source.device);
-  }
-}
-
-function planTest(configured: CapturedCamera, hue: number, aim: Aim | undefined): PipelinePlan {
+function planTest(
+  configured: CapturedCamera,
+  { hue, aim, capture = plainCapture }: PlanOptions,
+): PipelinePlan {
   const { width, height } = nearestTestSize(configured.width, configured.height);
   const camera = { ...configured, width, height };
   const { frameRate, id, audio } = camera;
   const video =
     `appsrc name=source is-live=true format=time block=false max-bytes=${width * height * 6} ` +
-    `caps=${pictures(camera)} ! queue max-size-buffers=8 ! ${encoder(camera)}`;
+    `caps=${pictures(camera, 'I420')} ! queue max-size-buffers=8 ! ${encoder(capture, camera)} ! ${videoOutput()}`;
   // A tick at each whole second of running time, when the test picture flashes. Not `is-live`: a live source counts
   // its ticks from whenever it got going. Its ticks come one buffer (20 ms) early, hence the offset.
-  const sound =
+  const ticks =
     'audiotestsrc wave=ticks freq=880 volume=0.5 samplesperbuffer=960 timestamp-offset=20000000 ! ' +
-    `audio/x-raw,rate=${audioRate},channels=1 ! identity sync=true ! ${soundQueue} ! ${soundEncoder}`;
+    `audio/x-raw,rate=${audioRate},channels=1 ! identity sync=true ! ${soundQueue} ! ${soundOutput}`;
+  const { position, fieldOfView } = aim ?? {};
   return {
-    launch: audio ? `${video} ${sound}` : video,
+    launch: audio ? `${video} ${ticks}` : video,
     properties: [],
     sinks: audio ? ['video', 'audio'] : ['video'],
     live: true,
-    encoder: encoderPlan(camera),
+    encoder: encoderPlan(capture, camera),
     audioPrimingUs: aacPrimingUs,
-    testPicture: { width, height, frameRate, label: id.toUpperCase(), hue, ...aim },
+    startMs: promptMs,
+    testPicture: {
+      width,
+      height,
+      frameRate,
+      label: id.toUpperCase(),
+      hue,
+      ...(position === undefined ? {} : { position }),
+      ...(fieldOfView === undefined ? {} : { fieldOfView }),
+    },
   };
 }
 
-const convert = 'videoconvert ! videoscale ! videorate';
-
-/**
- * Drops pictures at run time (`max-rate`), behind a caps setter that keeps this from the encoder: it would begin anew
- * with another format.
- */
-function pace({ frameRate }: CapturedCamera): string {
-  const caps = `video/x-raw,framerate=${frameRate}/1`;
-  return `videorate name=pace drop-only=true ! capssetter join=true replace=false caps=${caps}`;
-}
-
-function planFile(camera: CapturedCamera, path: string): PipelinePlan {
-  const video = `decode. ! queue ! ${convert} ! ${pictures(camera)} ! identity sync=true ! ${pace(camera)} ! ${encoder(camera)}`;
-  const sound =
-    `decode. ! ${soundQueue} ! audioconvert ! audioresample ! audio/x-raw,rate=${audioRate},channels=2 ! ` +
-    `identity sync=true ! ${soundEncoder}`;
+function planFile(camera: CapturedCamera, path: string, options: PlanOptions): PipelinePlan {
+  const { capture = plainCapture } = options;
+  const picture = [
+    'decode.',
+    'queue',
+    shape(camera, capture.rawFormat),
+    'identity sync=true',
+    ...lively(camera, options),
+    ...encoded(camera, options),
+  ];
+  const video = picture.join(' ! ');
+  const heard = `decode. ! ${soundQueue} ! ${sound(2)} ! identity sync=true ! ${soundOutput}`;
   return {
-    launch: `filesrc name=source ! decodebin name=decode ${video}${camera.audio ? ` ${sound}` : ''}`,
-    properties: [{ element: 'source', property: 'location', value: path }],
+    launch: `filesrc name=source ! decodebin name=decode ${video}${camera.audio ? ` ${heard}` : ''}`,
+    properties: [{ element: 'source', property: 'location', value: path, readable: true }],
     sinks: camera.audio ? ['video', 'audio'] : ['video'],
     live: false,
-    encoder: encoderPlan(camera),
+    encoder: encoderPlan(capture, camera),
     audioPrimingUs: aacPrimingUs,
+    startMs: promptMs,
+    view: viewOf(camera, options),
   };
 }
 
-/** Video4Linux: raw or JPEG cameras. Their sound is a device of its own, not captured here. */
-function planV4l2(camera: CapturedCamera, device: string): PipelinePlan {
-  return {
-    launch: `v4l2src name=source ! decodebin ! ${convert} ! ${pictures(camera)} ! ${pace(camera)} ! ${pictureQueue} ! ${encoder(camera)}`,
-    properties: [{ element: 'source', property: 'device', value: device }],
+/** The camera on the board's own connector. With two of them, `name` is libcamera's for the one that is meant. */
+function planCsi(camera: CapturedCamera, name: string | undefined, options: PlanOptions): PipelinePlan {
+  // libcamera settles on colours by itself that encoders refuse.
+  const format = `${pictures(camera, 'NV12')},colorimetry=bt709,interlace-mode=progressive`;
+  const chosen = name === undefined ? [] : [{ element: 'source', property: 'camera-name', value: name }];
+  return planLive(camera, options, {
+    source: ['libcamerasrc name=source', format],
+    properties: chosen,
+    startMs: sensorMs,
+  });
+}
+
+/** Video4Linux: raw or JPEG cameras, on USB or anywhere else. */
+function planV4l2(camera: CapturedCamera, device: string, options: PlanOptions): PipelinePlan {
+  const raw = (options.capture ?? plainCapture).rawFormat;
+  return planLive(camera, options, {
+    source: ['v4l2src name=source', v4l2Formats(camera), 'decodebin', shape(camera, raw)],
+    properties: [{ element: 'source', property: 'device', value: device, readable: true }],
+    startMs: sensorMs,
+  });
+}
+
+/** What can be changed of raw pictures while they run: how many there are, and the part that is shown. */
+function lively(camera: CapturedCamera, options: PlanOptions): string[] {
+  return viewOf(camera, options) === undefined ? [pace(camera)] : [pace(camera), zoom(camera)];
+}
+
+function encoded(camera: CapturedCamera, { capture = plainCapture }: PlanOptions): string[] {
+  return [encoder(capture, camera), videoOutput()];
+}
+
+function viewOf({ width, height }: CapturedCamera, { aim }: PlanOptions): PipelinePlan['view'] {
+  if (aim?.digital === undefined) return undefined;
+  const { position, fieldOfView, digital } = aim;
+  return { width, height, fieldOfView, follows: digital, position };
+}
+
+/** What gives raw pictures of the right size and rate. */
+interface LiveSource extends Pick<PipelinePlan, 'properties' | 'startMs'> {
+  readonly source: readonly string[];
+}
+
+/** A camera of the board, and the sound beside it if there is a microphone. */
+function planLive(
+  camera: CapturedCamera,
+  options: PlanOptions,
+  { source, properties, startMs }: LiveSource,
+): PipelinePlan {
+  const { capture = plainCapture } = options;
+  const parts = [...source, ...lively(camera, options), pictureQueue, ...encoded(camera, options)];
+  const launch = parts.join(' ! ');
+  const device = camera.audio ? (camera.microphone ?? capture.audio?.device) : undefined;
+  const picture: PipelinePlan = {
+    launch,
+    properties,
     sinks: ['video'],
     live: true,
-    encoder: encoderPlan(camera),
+    encoder: encoderPlan(capture, camera),
     audioPrimingUs: 0,
+    startMs,
+    view: viewOf(camera, options),
+  };
+  if (device === undefined) return picture;
+  // It must not give the clock: times are those of the unit's monotonic clock, and a sound card's drifts.
+  const heard = `alsasrc name=microphone provide-clock=false ! ${evenSound} ! ${soundQueue} ! ${soundOutput}`;
+  return {
+    ...picture,
+    launch: `${launch} ${heard}`,
+    properties: [...properties, { element: 'microphone', property: 'device', value: device }],
+    sinks: ['video', 'audio'],
+    audioPrimingUs: aacPrimingUs,
+    soundElement: 'microphone',
   };
 }

@@ -1,11 +1,12 @@
 /**
- * Commands that ask a server: `status`, `cameras`, `watch`, `ptz`, `recordings`, `protect`, `export`. Each prints a table for people, or with
+ * Commands that ask a server: `status`, `cameras`, `watch`, `ptz`, `recordings`, `events`, `protect`, `export`. Each prints a table for people, or with
  * `--json` the answer of the API; what is missing because a server does not answer is said on stderr, exit code 6.
  */
 import type { Command } from 'commander';
 import { Failure } from '../base/failure.ts';
 import type { CameraAnswer, CamerasAnswer, SiteAnswer, StatusAnswer } from '../viewing/api.ts';
 import { chooseServer, getJson } from './api-client.ts';
+import { addEventsCommand } from './events-command.ts';
 import { processTerminal, type Terminal } from './exit-codes.ts';
 import { addExportCommand } from './export-command.ts';
 import { addProtectCommand } from './protect-command.ts';
@@ -32,6 +33,7 @@ export function addCameraCommands(program: Command, terminal: Terminal = process
     .action((camera: string, options: RecordingsOptions) => recordings(camera, options, terminal));
   addWatchCommand(addServerOptions(program.command('watch')), terminal, openInBrowser);
   addPtzCommand(addServerOptions(program.command('ptz')), terminal);
+  addEventsCommand(addServerOptions(program.command('events')), terminal);
   addProtectCommand(addServerOptions(program.command('protect')), terminal);
   addExportCommand(
     addServerOptions(

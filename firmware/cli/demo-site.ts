@@ -10,9 +10,10 @@ import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { parse, stringify } from 'yaml';
 import { Failure } from '../base/failure.ts';
+import type { CameraDocument } from '../config/camera-section.ts';
 import type { UnitOverrides } from '../config/enrollment.ts';
-import { parseSourceSpec } from '../config/source-spec.ts';
-import { type AnycastEndpoint, type CameraDocument, unitConfigBytesMax } from '../config/unit-config.ts';
+import { parseSourceSpec, withoutPassword } from '../config/source-spec.ts';
+import { type AnycastEndpoint, unitConfigBytesMax } from '../config/unit-config.ts';
 import { enrollUnit, initSite } from '../io/site-folder.ts';
 import { readText, writeText } from '../io/text-files.ts';
 
@@ -137,8 +138,9 @@ export function parseSources(text: string): string[] {
 function checkedSource(text: string): string {
   const source = parseSourceSpec(text);
   const advice = 'See starling demo --help.';
-  if (!source.ok) throw new Failure('USAGE', `--source ${text}: ${source.reason}`, { advice });
-  if (source.value.kind === 'test') return text;
+  const shown = withoutPassword(text);
+  if (!source.ok) throw new Failure('USAGE', `--source ${shown}: ${source.reason}`, { advice });
+  if (source.value.kind !== 'file' && source.value.kind !== 'v4l2') return text;
   const path = resolve(source.value.kind === 'file' ? source.value.path : source.value.device);
   if (!existsSync(path))
     throw new Failure('FILE_MISSING', `--source ${text}: ${path} is missing`, { advice });

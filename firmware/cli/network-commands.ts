@@ -1,11 +1,12 @@
 /**
- * Commands about the network of servers, answered by any of them: `tables`, `neighbors`, `where`, `stream`, `log`, `leave`. Each
+ * Commands about the network of servers, answered by any of them: `tables`, `neighbors`, `where`, `stream`, `disks`, `log`, `leave`. Each
  * prints for people, or with `--json` the answer of the API.
  */
 import type { Command } from 'commander';
 import { Failure } from '../base/failure.ts';
 import type { TablesAnswer, WhereAnswer } from '../viewing/api.ts';
 import { chooseServer, getJson } from './api-client.ts';
+import { addDisksCommand } from './disks-command.ts';
 import { processTerminal, type Terminal } from './exit-codes.ts';
 import { addLeaveCommand } from './leave-command.ts';
 import { addLogCommand } from './log-command.ts';
@@ -36,6 +37,7 @@ export function addNetworkCommands(program: Command, terminal: Terminal = proces
     .addHelpText('after', '\nExample:\n  starling where cam-1')
     .action((camera: string, options: ServerOptions) => where(camera, options, terminal));
   addStreamCommand(addServerOptions(program.command('stream')), terminal);
+  addDisksCommand(addServerOptions(program.command('disks')), terminal);
   addLogCommand(addServerOptions(program.command('log')), terminal);
   addLeaveCommand(addServerOptions(program.command('leave')), terminal);
 }

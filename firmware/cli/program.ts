@@ -14,6 +14,8 @@ export async function runProgram(argv: readonly string[], version: string): Prom
     .exitOverride()
     .configureHelp({ sortSubcommands: false });
   if (argv[2] === 'run') await addUnitCommand(program, version);
+  else if (argv[2] === 'console-tty') await addFieldConsole(program, version);
+  else if (argv[2] === 'first-boot') await addFirstBoot(program);
   else await addAllCommands(program, version);
   await runCommand(() => program.parseAsync([...argv]));
 }
@@ -24,9 +26,22 @@ async function addUnitCommand(program: Command, version: string): Promise<void> 
   addRunCommand(program, version);
 }
 
+async function addFirstBoot(program: Command): Promise<void> {
+  const { addFirstBootCommand } = await import('./first-boot-command.ts');
+  addFirstBootCommand(program);
+}
+
+/** The console must answer where other parts are broken: it loads nothing that it does not need. */
+async function addFieldConsole(program: Command, version: string): Promise<void> {
+  const { addConsoleTtyCommand } = await import('./console/console-tty-command.ts');
+  addConsoleTtyCommand(program, version);
+}
+
 async function addAllCommands(program: Command, version: string): Promise<void> {
   const { addDemoCommand } = await import('./demo-command.ts');
   const { addAccountCommands } = await import('./account-commands.ts');
+  const { addBirdCommand } = await import('./bird-command.ts');
+  const { addBoardCommand } = await import('./board-command.ts');
   const { addCameraCommands } = await import('./camera-commands.ts');
   const { addCheckCommand } = await import('./check-command.ts');
   const { addCompletionCommands } = await import('./completion-commands.ts');
@@ -35,6 +50,8 @@ async function addAllCommands(program: Command, version: string): Promise<void> 
   const { addSiteCommands } = await import('./site-commands.ts');
   addDemoCommand(program);
   await addUnitCommand(program, version);
+  addBoardCommand(program);
+  addBirdCommand(program);
   addCameraCommands(program);
   addCheckCommand(program);
   addNetworkCommands(program);
@@ -42,6 +59,8 @@ async function addAllCommands(program: Command, version: string): Promise<void> 
   addAccountCommands(program);
   addSettingsCommands(program);
   addCompletionCommands(program);
+  await addFieldConsole(program, version);
+  await addFirstBoot(program);
 }
 
 /** Whoever reads may stop reading, as `head` does, or be gone before a unit that it started: no reason to crash. */

@@ -9,6 +9,7 @@ import { systemClock } from '../io/system-clock.ts';
 import { profiles } from '../overlay/constants.ts';
 import type { RoleOptions } from '../roles/camera.ts';
 import { LogRing } from '../runtime/log-ring.ts';
+import { forgetFailure, noteFailure, UnitControl } from './unit-control.ts';
 
 /** Longest time a clean stop may take, after the unit has left the network, before the process ends anyway. */
 const stopMs = 8_000;
@@ -24,15 +25,16 @@ export function addRunCommand(program: Command, version: string): void {
     .action(async (flags: Flags) => {
       // First of all: a parent that is gone meanwhile, or a signal while the unit starts, must not be missed.
       const stop = stopRequest();
+      let exitCode = 0;
       try {
-        await runUnit(flags, version, stop);
+        exitCode = await runUnit(flags, version, stop);
       } catch (thrown) {
         // Neither the parent's channel nor anything that failed to close keeps a unit that does not run.
         process.channel?.unref();
         setTimeout(() => process.exit(), stopMs).unref();
         throw thrown;
       }
-      process.exit(0);
+      process.exit(exitCode);
     });
 }
 
@@ -41,8 +43,8 @@ interface Flags {
   readonly json?: true;
 }
 
-/** Runs the unit until `stop`. Rejects with a Failure when it cannot start. */
-async function runUnit({ config: path, json }: Flags, version: string, stop: StopRequest): Promise<void> {
+/** Runs the unit until `stop`; what it ends with. Rejects with a Failure when it cannot start. */
+async function runUnit({ config: path, json }: Flags, version: string, stop: StopRequest): Promise<number> {
   const config = await loadUnitConfig(path);
   // A terminal, or a parent that asks for it, gets plain lines.
   const plain = json !== true && (process.stderr.isTTY || process.env['STARLING_LOG'] === 'plain');
@@ -61,14 +63,25 @@ async function runUnit({ config: path, json }: Flags, version: string, stop: Sto
       process.exit(1);
     }, limitMs).unref();
   });
-  const unit = { version, clock: systemClock, log, program: fileURLToPath(import.meta.url) };
-  const role =
+  await using control = await UnitControl.open({ config, version, ring, log, stop: stop.ask });
+  const { commands } = control;
+  const { unitBoard } = await import('../roles/unit-board.ts');
+  const program = fileURLToPath(import.meta.url);
+  const unit = { version, clock: systemClock, log, program, commands };
+  const starting = unitBoard(config, log).then((board) =>
     config.role === 'camera'
-      ? await cameraRole({ ...unit, config })
-      : await serverRole({ ...unit, config }, { ring, stop: stop.ask });
+      ? cameraRole({ ...unit, config, board })
+      : serverRole({ ...unit, config, board }, { ring, stop: stop.ask }),
+  );
+  const role = await starting.catch(async (thrown: unknown) => {
+    await noteFailure(config, thrown);
+    throw thrown;
+  });
+  await forgetFailure(config);
   await stop.asked;
   await role[Symbol.asyncDispose]();
   log('info', 'stopped');
+  return control.exitCode;
 }
 
 async function cameraRole(options: RoleOptions<CameraUnitConfig>): Promise<AsyncDisposable> {

@@ -8,13 +8,13 @@
 import { z } from 'zod';
 import { Failure } from '../base/failure.ts';
 import { type UnitRole, unitRoles } from '../site/identity.ts';
+import type { CameraDocument } from './camera-section.ts';
 import { formatEndpoint, isAddress, parseEndpoint } from './endpoint.ts';
 import { choice, host, id, section, textThat } from './fields.ts';
 import {
   type AnycastEndpoint,
   anycastEndpointsDefault,
   anycastPortDefault,
-  type CameraDocument,
   type UnitConfig,
   type UnitDocument,
 } from './unit-config.ts';

@@ -5,6 +5,8 @@
  * The schema's own messages say what was expected; this file adds where it is and what is there instead.
  */
 import type { z } from 'zod';
+import { Failure } from '../base/failure.ts';
+import { withoutPassword } from './source-spec.ts';
 
 /** Most lines about one document; the rest is counted. */
 const problemLinesMax = 50;
@@ -23,6 +25,11 @@ export function firstLines(lines: readonly string[], linesMax: number): string[]
   const different = [...new Set(lines)];
   if (different.length <= linesMax) return different;
   return [...different.slice(0, linesMax), `and ${different.length - linesMax} more problems`];
+}
+
+/** The Failure that a document is answered with which has these problems. */
+export function configInvalid(problems: readonly string[]): Failure {
+  return new Failure('CONFIG_INVALID', problems.join('\n'), { advice: 'Correct these settings.' });
 }
 
 function linesOf(issue: z.core.$ZodIssue, input: unknown): string[] {
@@ -56,6 +63,7 @@ function quoted(value: unknown): string {
   if (value === undefined || value === null) return 'nothing';
   if (Array.isArray(value)) return value.length === 1 ? 'a list of 1' : `a list of ${value.length}`;
   if (typeof value === 'object') return 'named settings';
-  const text = typeof value === 'string' ? JSON.stringify(value) : `${value as number | boolean}`;
+  const text =
+    typeof value === 'string' ? JSON.stringify(withoutPassword(value)) : `${value as number | boolean}`;
   return text.length <= quotedLengthMax ? text : `${text.slice(0, quotedLengthMax)}…`;
 }

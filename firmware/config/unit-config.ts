@@ -6,10 +6,11 @@
  * (`Ms`, `Kbps`, `bytes`) or given in the description. YAML is 1.2 (core schema).
  */
 import { resolve } from 'node:path';
-import { LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
-import { Failure, messageOf } from '../base/failure.ts';
 import { unitRoles } from '../site/identity.ts';
+import { boardSetting } from './board-section.ts';
+import { cameraSection, camerasFrom } from './camera-section.ts';
+import { consoleSection } from './console-section.ts';
 import { isAddress, isLoopbackHost, isMulticastAddress, parseEndpoint } from './endpoint.ts';
 import {
   amount,
@@ -21,21 +22,17 @@ import {
   listenPort,
   listOf,
   path,
-  pixels,
   section,
   textThat,
   withoutRepeats,
 } from './fields.ts';
 import { hostNames, httpsFilesFrom, httpsSection } from './https-section.ts';
 import { mqttFilesFrom, mqttSection } from './mqtt-section.ts';
-import { firstLines, problemLines } from './problems.ts';
-import { parseSourceSpec } from './source-spec.ts';
+import { configInvalid, problemLines } from './problems.ts';
+import { readYaml } from './yaml-text.ts';
 
 /** Largest unit.yaml, in bytes. */
 export const unitConfigBytesMax = 64 * 1024;
-
-/** One slip in YAML makes many more errors after it. */
-const yamlProblemsMax = 5;
 
 const site = section({
   name: id.describe('name of the site; only units of one site talk to each other'),
@@ -113,81 +110,13 @@ const clock = section({
   trusted: choice(['auto', 'yes', 'no'])
     .default('auto')
     .describe(
-      'whether the clock of this machine is set: auto takes every date after this program was written for true, which a board without battery does not show before it was told the time',
+      'whether the clock of this machine is set: auto believes a time server, else a battery that shows no earlier time than this unit has seen before',
     ),
 }).describe('the clock of this machine');
 
 /** A gigabit link in kbit/s, and how much of it recordings may take; the rest is for viewers and repair. */
 const gigabitKbps = 1_000_000;
 const linkShare = 0.6;
-
-const source = z.string({ error: 'expected a source' }).transform((text, context) => {
-  const spec = parseSourceSpec(text);
-  if (spec.ok) return spec.value;
-  context.addIssue({ code: 'custom', message: spec.reason });
-  return z.NEVER;
-});
-
-const degrees = amount(-180, 180);
-
-/** From where to where an axis turns. */
-function turn(min: number, max: number) {
-  const error = `expected [MIN, MAX] in degrees, from ${min} to ${max}`;
-  const end = z.number({ error }).min(min, { error }).max(max, { error });
-  return z.tuple([end, end], { error }).refine(([from, to]) => from <= to, { error });
-}
-
-const mount = section({
-  kind: choice(['none', 'simulated'])
-    .default('none')
-    .describe('what turns the camera; a simulated one moves the view of a test picture, and nothing else'),
-  pan: turn(-180, 180)
-    .default([-90, 90])
-    .describe('how far it turns to the left and to the right, degrees; equal numbers: not at all'),
-  tilt: turn(-90, 90)
-    .default([-20, 30])
-    .describe('how far it turns down and up, degrees; equal numbers: not at all'),
-  zoomMax: amount(1, 64).default(4).describe('how far it zooms in; 1: not at all'),
-  degreesPerSecond: amount(0.1, 720).default(40).describe('how fast it turns at most'),
-  fieldOfView: amount(1, 180)
-    .default(60)
-    .describe('what a picture shows from left to right without zoom, degrees'),
-  home: section({
-    pan: degrees.default(0),
-    tilt: degrees.default(0),
-    zoom: amount(1, 64).default(1),
-  })
-    .prefault({})
-    .describe('where it looks when it has never been turned, and the preset `home`'),
-}).describe('pan, tilt and zoom');
-
-const camera = section({
-  id: id.describe('name of the camera, unique in the site'),
-  source: source.prefault('test').describe('test, /dev/videoN, file:PATH or the path of a media file'),
-  width: pixels(160, 3840).default(1280).describe('picture width, pixels'),
-  height: pixels(120, 2160).default(720).describe('picture height, pixels'),
-  frameRate: integer(1, 60).default(25).describe('frames per second'),
-  bitrateKbps: integer(64, 20_000).default(2000).describe('video bit rate, kbit/s'),
-  keyframeIntervalMs: integer(250, 10_000).default(1000).describe('time from one keyframe to the next, ms'),
-  audio: z.boolean({ error: 'expected true or false' }).default(true).describe('whether sound is recorded'),
-  mount: mount.prefault({}),
-});
-
-const outbox = section({
-  secondsMax: integer(1, 600)
-    .default(60)
-    .describe('longest time of samples kept for a server that is away, s'),
-  bytesMax: integer(1_048_576, 1_073_741_824).default(33_554_432).describe('most bytes of samples kept'),
-});
-
-const cameraSection = section({
-  cameras: withoutRepeats(
-    listOf(camera, 1, 8),
-    (item) => (item as { id?: unknown } | null)?.id ?? Symbol('no id'),
-    'expected cameras with different ids',
-  ).describe('the cameras of this unit'),
-  outbox: outbox.prefault({}).describe('samples that no server has acknowledged'),
-}).describe('settings of a camera unit');
 
 const days = integer(1, 36_500);
 const gigabytes = amount(0.01, 1_000_000);
@@ -271,11 +200,13 @@ const serverSection = section({
 const common = {
   unit: id.describe('name of this unit, unique in the site'),
   site,
+  board: boardSetting,
   data: path.default('data').describe('folder for what this unit keeps; starts at the folder of unit.yaml'),
   link: link.prefault({}),
   anycast: anycast.prefault({}),
   overlay: overlay.prefault({}),
   clock: clock.prefault({}),
+  console: consoleSection.prefault({}),
   log: section({
     level: choice(['trace', 'debug', 'info', 'warn', 'error', 'silent'])
       .default('info')
@@ -309,13 +240,10 @@ const unitOfNoRole = section({
 export type CameraUnitConfig = z.output<typeof cameraUnit>;
 export type ServerUnitConfig = z.output<typeof serverUnit>;
 export type UnitConfig = CameraUnitConfig | ServerUnitConfig;
-export type MountConfig = z.output<typeof mount>;
-export type CameraConfig = CameraUnitConfig['camera']['cameras'][number];
 export type AnycastEndpoint = UnitConfig['anycast']['endpoints'][number];
 
 /** What may stand in unit.yaml: as `UnitConfig`, but settings with a default may be missing. */
 export type UnitDocument = z.input<typeof cameraUnit> | z.input<typeof serverUnit>;
-export type CameraDocument = z.input<typeof camera>;
 
 /**
  * Reads the text of a `unit.yaml` that lies in `folder` (absolute).
@@ -323,9 +251,9 @@ export type CameraDocument = z.input<typeof camera>;
  * Throws the Failure CONFIG_INVALID, whose message has one line for each problem.
  */
 export function parseUnitConfig(yamlText: string, folder: string): UnitConfig {
-  const document = parseYaml(yamlText);
+  const document = readYaml(yamlText, unitConfigBytesMax);
   const parsed = schemaOf(document).safeParse(document);
-  if (!parsed.success) throw invalid(problemLines(parsed.error, document));
+  if (!parsed.success) throw configInvalid(problemLines(parsed.error, document));
   return withAbsolutePaths(parsed.data as UnitConfig, folder);
 }
 
@@ -334,24 +262,6 @@ function schemaOf(document: unknown) {
     typeof document === 'object' && document !== null && 'role' in document ? document.role : undefined;
   if (role === 'camera') return cameraUnit;
   return role === 'server' ? serverUnit : unitOfNoRole;
-}
-
-function parseYaml(text: string): unknown {
-  if (Buffer.byteLength(text) > unitConfigBytesMax)
-    throw invalid([`larger than ${unitConfigBytesMax} bytes`]);
-  const lineCounter = new LineCounter();
-  try {
-    const document = parseDocument(text, { lineCounter, prettyErrors: false });
-    const problems = [...document.errors, ...document.warnings].map((problem) => {
-      const { line, col } = lineCounter.linePos(problem.pos[0]);
-      return `line ${line}, column ${col}: ${problem.message}`;
-    });
-    if (problems.length > 0) throw invalid(firstLines(problems, yamlProblemsMax));
-    return document.toJS({ maxAliasCount: 0 });
-  } catch (error) {
-    // Aliases and bottomless nesting are refused by exceptions of the YAML reader.
-    throw error instanceof Failure ? error : invalid([`not readable as YAML: ${messageOf(error)}`]);
-  }
 }
 
 function withAbsolutePaths(config: UnitConfig, folder: string): UnitConfig {
@@ -370,16 +280,5 @@ function withAbsolutePaths(config: UnitConfig, folder: string): UnitConfig {
     const https = config.server.https && { https: httpsFilesFrom(config.server.https, folder) };
     return { ...config, data, site, server: { ...config.server, volumes, ...mqtt, ...https } };
   }
-  const cameras = config.camera.cameras.map((one) =>
-    one.source.kind === 'file'
-      ? { ...one, source: { kind: 'file' as const, path: resolve(folder, one.source.path) } }
-      : one,
-  );
-  return { ...config, data, site, camera: { ...config.camera, cameras } };
-}
-
-function invalid(problems: readonly string[]): Failure {
-  return new Failure('CONFIG_INVALID', problems.join('\n'), {
-    advice: 'Correct these settings.',
-  });
+  return { ...config, data, site, camera: camerasFrom(config.camera, folder) };
 }

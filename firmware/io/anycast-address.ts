@@ -35,6 +35,8 @@ export interface AnycastAddressOptions {
   readonly log: Log;
   /** the addresses are up and can be listened on */
   readonly onUp: () => void;
+  /** told of each wish, also of a server without addresses: up as soon as it has joined */
+  readonly onWish?: (up: boolean) => void;
   readonly run?: RunIp;
 }
 
@@ -55,6 +57,7 @@ export class AnycastAddress implements AsyncDisposable {
   /** Puts the addresses up or takes them down, soon. */
   set(up: boolean): void {
     this.wanted = up;
+    this.options.onWish?.(up);
     if (this.options.addresses.length > 0) this.work ??= this.carryOut();
   }
 

@@ -12,7 +12,7 @@ import { FrameReader, joinParts } from '../base/frames.ts';
 import type { CaptureHandlers, CaptureProcess, StartCapture } from '../capture/capture-process.ts';
 
 /** Kinds of frames from the child. */
-export const captureFrames = { video: 1, audio: 2, playing: 3, failed: 4, ended: 5 } as const;
+export const captureFrames = { video: 1, audio: 2, playing: 3, failed: 4, ended: 5, silent: 6 } as const;
 
 /** Each pending pull and the bus poll hold a libuv thread; four are the default and would freeze everything else. */
 const threads = '8';
@@ -21,7 +21,8 @@ function deliver(kind: number, body: Buffer, handlers: CaptureHandlers): void {
   if (kind === captureFrames.video) handlers.data('video', body);
   else if (kind === captureFrames.audio) handlers.data('audio', body);
   else if (kind === captureFrames.playing) handlers.playing(body.readDoubleBE(0), body.readDoubleBE(8));
-  else if (kind === captureFrames.failed) handlers.failed(body.toString('utf8'));
+  else if (kind === captureFrames.failed) handlers.failed(body.toString('utf8'), 'picture');
+  else if (kind === captureFrames.silent) handlers.failed(body.toString('utf8'), 'sound');
   else if (kind === captureFrames.ended) handlers.ended();
 }
 

@@ -5,10 +5,12 @@
  * Traps of the binding, met here: a pending `pull` holds a thread, so one per sink; numbers are passed as float32, which
  * holds whole numbers up to 2^24; setting a property that is fixed while the pipeline plays is ignored.
  */
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
-import { encoderKbps, type PipelinePlan } from '../capture/pipeline-plan.ts';
+import { type Crop, cropOf, cropSteps } from '../capture/digital-view.ts';
+import { liveBitrate } from '../capture/pipeline-parts.ts';
+import { encoderKbps, type PipelinePlan, type PlannedProperty } from '../capture/pipeline-plan.ts';
 import { createTestPicture, type TestPicture } from '../capture/test-picture.ts';
 import type { StreamSettings } from '../media/stream-settings.ts';
 import type { Position } from '../ptz/position.ts';
@@ -20,15 +22,23 @@ interface Element {
   pull(callback: (data: Buffer | null) => void): void;
   push(data: Buffer, ptsNs: Buffer): void;
 }
+interface BusMessage {
+  readonly type: string;
+  readonly message?: string;
+  /** the path of the element that sent it */
+  readonly name?: string;
+}
 interface Pipeline {
   play(): void;
   findChild(name: string): Element | undefined;
   /** Asks the encoder behind a sink for a keyframe. */
   forceKeyUnit(sink: string, count: number): void;
-  pollBus(callback: (message: { type: string; message?: string; name?: string }) => void): void;
+  pollBus(callback: (message: BusMessage) => void): void;
 }
 
 const sliceBytes = 64 * 1024;
+/** How long the bus has to say why something did not start. */
+const reasonMs = 1_000;
 
 /** Where the pipeline's output goes. */
 export interface PipelineOutput {
@@ -45,32 +55,29 @@ export class RunningPipeline {
   /** pictures per second */
   private frameRate: number;
   private position: Position | undefined;
+  /** what is cut off now */
+  private crop: Crop = { left: 0, right: 0, top: 0, bottom: 0 };
+  private readonly children = new Map<string, Element>();
   private cancelKeyframes = (): void => undefined;
   private finished = false;
+  /** it could not even be opened */
+  private stillborn = false;
 
   /** Throws when the pipeline cannot be made. */
   constructor(plan: PipelinePlan, output: PipelineOutput) {
     this.plan = plan;
     this.output = output;
-    this.frameRate = plan.encoder.frameRate;
+    this.frameRate = plan.encoder?.frameRate ?? 0;
     this.position = plan.testPicture?.position;
     const gstreamer = loadBinding();
     this.pipeline = new gstreamer.Pipeline(plan.launch);
-    for (const { element, property, value } of plan.properties) {
-      const target = this.child(element);
-      // Says more clearly than GStreamer, and in time, what is wrong with the path.
-      accessSync(value, constants.R_OK);
-      target[property] = value;
-    }
+    for (const planned of plan.properties) this.child(planned.element)[planned.property] = valueOf(planned);
+    if (plan.view !== undefined) this.aim(plan.view.position);
   }
 
   start(): void {
     const { pipeline, plan, output } = this;
-    pipeline.pollBus((message) => {
-      if (message.type === 'error')
-        this.finish(captureFrames.failed, `${message.message ?? 'error'} (${message.name ?? '?'})`);
-      if (message.type === 'eos') this.finish(captureFrames.ended, '');
-    });
+    pipeline.pollBus((message) => this.heard(message));
     // Drawing what does not move takes a while: before the clock starts.
     const { testPicture } = plan;
     const picture = testPicture && createTestPicture(testPicture, testPicture.position);
@@ -81,26 +88,53 @@ export class RunningPipeline {
     times.writeDoubleBE(fromUs, 0);
     times.writeDoubleBE(toUs, 8);
     output.send(captureFrames.playing, times);
+    // A sink that has not started says that it is at its end: some element could not be opened, such as a busy camera.
+    this.stillborn = this.child('video')['eos'] === true;
+    if (this.stillborn) setTimeout(() => this.broken(), reasonMs);
     // Only now: a sink that has not started yet answers a pull as if it were at its end.
-    for (const sink of plan.sinks) {
-      const broken = (): void => this.finish(captureFrames.failed, 'the source did not start');
-      pullFrom(pipeline, sink, broken, (data) => {
+    else for (const sink of plan.sinks) this.pull(sink);
+    if (picture !== undefined) this.pushTestPictures(picture, toUs, testPicture?.frameRate ?? 1);
+  }
+
+  private heard(message: BusMessage): void {
+    const { soundElement } = this.plan;
+    if (message.type === 'error') {
+      const isSound = soundElement !== undefined && message.name?.includes(`:${soundElement}`) === true;
+      const kind = isSound ? captureFrames.silent : captureFrames.failed;
+      this.finish(kind, `${message.message ?? 'error'} (${message.name ?? '?'})`);
+    }
+    if (message.type === 'eos') this.finish(captureFrames.ended, '');
+    // Of a pipeline that never started the binding tells one message for each time that it is asked.
+    if (this.stillborn && !this.finished) this.pipeline.pollBus((next) => this.heard(next));
+  }
+
+  private broken(): void {
+    this.finish(captureFrames.failed, 'the source did not start');
+  }
+
+  private pull(sink: 'video' | 'audio'): void {
+    pullFrom(
+      this.child(sink),
+      () => this.broken(),
+      (data) => {
         let full: Socket | undefined;
         for (let at = 0; at < data.length; at += sliceBytes) {
-          full = output.send(captureFrames[sink], data.subarray(at, at + sliceBytes));
+          full = this.output.send(captureFrames[sink], data.subarray(at, at + sliceBytes));
         }
         return full;
-      });
-    }
-    if (picture !== undefined) this.pushTestPictures(picture, toUs);
+      },
+    );
   }
 
   /** Goes over to settings that this pipeline can have; see `isLive`. */
   adjust(settings: StreamSettings): void {
     const { encoder, testPicture } = this.plan;
+    if (encoder === undefined) return;
     this.frameRate = settings.frameRate;
     if (testPicture === undefined) this.child('pace')['max-rate'] = settings.frameRate;
-    this.child('encoder')['bitrate'] = encoderKbps(encoder, settings);
+    const bitrate = liveBitrate[encoder.name];
+    if (bitrate !== undefined)
+      this.child('encoder')['bitrate'] = encoderKbps(encoder, settings) * bitrate.perKbps;
     this.cancelKeyframes();
     const ownMs = (encoder.keyframeFrames * 1000) / settings.frameRate;
     // What the encoder does by itself, to a frame, it does more regularly.
@@ -109,14 +143,21 @@ export class RunningPipeline {
     this.cancelKeyframes = () => clearInterval(timer);
   }
 
-  /** The next picture shows what the camera sees from here on; only pictures that are drawn here can. */
+  /** The next picture shows what the camera sees from here on: one that is drawn here, or cut out of a larger one. */
   aim(position: Position): void {
     this.position = position;
+    if (this.plan.view === undefined) return;
+    const crop = cropOf(this.plan.view, position);
+    const element = this.child('crop');
+    for (const [side, pixels] of cropSteps(this.crop, crop)) element[side] = pixels;
+    this.crop = crop;
   }
 
+  /** Each look-up takes a reference for ever: one is enough. */
   private child(name: string): Element {
-    const element = this.pipeline.findChild(name);
+    const element = this.children.get(name) ?? this.pipeline.findChild(name);
     if (element === undefined) throw new Error(`the pipeline has no element ${name}`);
+    this.children.set(name, element);
     return element;
   }
 
@@ -130,11 +171,10 @@ export class RunningPipeline {
    * frames are made up for, one after another; frames are skipped only when this process was held up for a second, or
    * the encoder is a second behind.
    */
-  private pushTestPictures(picture: TestPicture, startUs: number): void {
+  private pushTestPictures(picture: TestPicture, startUs: number, frameRate: number): void {
     const source = this.child('source');
     const frame = Buffer.alloc(picture.bytes);
     const pts = Buffer.alloc(8);
-    const { frameRate } = this.plan.encoder;
     const periodUs = 1_000_000 / frameRate;
     const isWanted = (place: number): boolean =>
       Math.floor((place * this.frameRate) / frameRate) >
@@ -159,23 +199,24 @@ export class RunningPipeline {
   }
 }
 
+/** Throws when the file of a property cannot be read. */
+function valueOf(planned: PlannedProperty): string {
+  if ('firstLineOf' in planned) return readFileSync(planned.firstLineOf, 'utf8').split(/\r?\n/, 1)[0] ?? '';
+  // Says more clearly than GStreamer, and in time, what is wrong with the path.
+  if (planned.readable) accessSync(planned.value, constants.R_OK);
+  return planned.value;
+}
+
 /**
  * Hands on a sink's buffers; when `take` gives a stream back, its drain is waited for, to hold the pipeline back. A sink
  * that has nothing and is not at its end never started: `broken` is called, after the bus had time to say why.
  */
-function pullFrom(
-  pipeline: Pipeline,
-  sink: string,
-  broken: () => void,
-  take: (data: Buffer) => Socket | undefined,
-): void {
-  const element = pipeline.findChild(sink);
-  if (element === undefined) throw new Error(`the pipeline has no sink ${sink}`);
+function pullFrom(element: Element, broken: () => void, take: (data: Buffer) => Socket | undefined): void {
   const pull = (): void =>
     element.pull((data) => {
       if (data === null) {
         // At the end the bus says so too, once for all sinks.
-        if (element['eos'] !== true) setTimeout(broken, 500);
+        if (element['eos'] !== true) setTimeout(broken, reasonMs);
         return;
       }
       const full = take(data);

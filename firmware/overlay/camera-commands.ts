@@ -17,8 +17,9 @@ export class CameraCommands {
     this.served = served;
   }
 
-  command(event: Extract<OverlayEvent, { type: 'control' | 'steer' }>): void {
+  command(event: Extract<OverlayEvent, { type: 'control' | 'steer' | 'events' }>): void {
     if (event.type === 'steer') this.steer(event.body);
+    else if (event.type === 'events') this.answer(event.body);
     else this.control(event.body);
   }
 
@@ -34,12 +35,20 @@ export class CameraCommands {
     this.context.emit({ type: 'steered', body: { ...body, wish: undefined, refusal: this.notHere(body) } });
   }
 
+  /** One that has gone meanwhile tells its new manager. */
+  private answer(body: PacketBody<'cam-event'>): void {
+    const camera = this.served.attachedCamera(body.camera);
+    if (camera !== undefined) this.context.send(camera.link, 'cam-event', body);
+  }
+
   /** A camera of this server answers, or tells something by itself. */
   said(packet: Packet): void {
     if (packet.name === 'cam-control' && packet.body.reply)
       this.context.emit({ type: 'controlled', body: packet.body });
     if (packet.name === 'cam-steer' && packet.body.wish === undefined)
       this.context.emit({ type: 'steered', body: packet.body });
+    if (packet.name === 'cam-event' && !packet.body.reply)
+      this.context.emit({ type: 'events', body: packet.body });
   }
 
   private notHere({ camera }: { readonly camera: string }): string {

@@ -8,10 +8,12 @@
  * at a time; while it changes managers on request it streams to the old one until the new one has confirmed.
  */
 import { CameraContext, type CameraNodeOptions } from './camera-context.ts';
+import { commandIn, tellManager } from './camera-dialogue.ts';
 import { CameraJoin } from './camera-join.ts';
 import { counterMax, lateMs, leaseBoundsMs, offerMs, pendingOffersMax } from './constants.ts';
 import type { Effect, LinkId, OverlayEvent, OverlayNode, Peer } from './effects.ts';
 import type { NetworkId, Packet, PacketBody, PacketOf } from './packets.ts';
+import { type ServerChoice, serverChoice } from './server-choice.ts';
 import { ServerClock } from './server-clock.ts';
 
 export type { CameraNodeOptions };
@@ -54,6 +56,9 @@ export class CameraNode implements OverlayNode {
   private transfer: { readonly server: string; readonly nonce: Buffer; readonly until: number } | undefined;
   /** units of the present manager, or the last one */
   private herd = 1;
+
+  /** why the present manager, or the last one */
+  choice: ServerChoice | undefined;
 
   constructor(options: CameraNodeOptions) {
     this.context = new CameraContext(options);
@@ -109,14 +114,10 @@ export class CameraNode implements OverlayNode {
         return this.renewLease(event.link);
       case 'tick':
         return this.context.alarms.run(this.context.now);
-      case 'control':
-        return this.tell('cam-control', { ...event.body, reply: true });
-      case 'steer':
-        return this.tell('cam-steer', { ...event.body, wish: undefined });
       case 'leave':
         return this.context.emit({ type: 'left' });
       default:
-        return undefined;
+        if (this.present !== undefined) tellManager(this.context, this.present.link, event);
     }
   }
 
@@ -172,10 +173,10 @@ export class CameraNode implements OverlayNode {
         return this.toldToMove(link, packet.body);
       case 'cam-control':
       case 'cam-steer':
+      case 'cam-event':
         if (link !== this.present?.link)
           return this.refuse(link, 'a command from a server that is not the manager', 'not the manager');
-        if (packet.name === 'cam-steer') return this.context.emit({ type: 'steer', body: packet.body });
-        return this.context.emit({ type: 'control', body: packet.body });
+        return this.context.emit(commandIn(packet));
       default:
         return undefined;
     }
@@ -189,11 +190,6 @@ export class CameraNode implements OverlayNode {
       present.clock.read(body.utcUs);
     }
     this.context.send(link, 'cam-echo', { ...body, reply: true });
-  }
-
-  /** The unit has done what its manager wanted, or could not, or its camera moves. */
-  private tell<K extends 'cam-control' | 'cam-steer'>(name: K, body: PacketBody<K>): void {
-    if (this.present !== undefined) this.context.send(this.present.link, name, body);
   }
 
   /** Any authenticated byte of the manager renews the lease. */
@@ -285,6 +281,12 @@ export class CameraNode implements OverlayNode {
     const heardAt = this.context.now;
     const clock = new ServerClock(this.context, { link, server, roundTripMs: heardAt - offer.askedAt });
     this.present = { link, server, epoch: body.epoch, leaseMs, clock, heardAt };
+    const moved = this.transfer?.server === server;
+    this.choice = serverChoice(this.present, {
+      offers: this.offers,
+      before: this.context.lastManager,
+      moved,
+    });
     this.settle();
     this.herd = body.herd;
     this.remember(server, header.network, body);

@@ -54,6 +54,8 @@ export type OverlayEvent =
   | { type: 'control'; body: PacketBody<'cam-control'> }
   /** server: send a camera of its own a wish; camera: tell the manager where one looks; comes out as `steered` */
   | { type: 'steer'; body: PacketBody<'cam-steer'> }
+  /** camera: tell the manager what its sensors saw; server: answer a camera of its own that this is kept */
+  | { type: 'events'; body: PacketBody<'cam-event'> }
   /** server: whether it can record at all; while it cannot, it takes no camera */
   | { type: 'capacity'; usable: boolean }
   /** leave the network in good order; the effect `left` tells when it is done */
@@ -117,6 +119,8 @@ export type Effect =
   | { type: 'controlled'; body: PacketBody<'cam-control'> }
   /** server: where a camera of its own looks, asked for or not */
   | { type: 'steered'; body: PacketBody<'cam-steer'> }
+  /** server: what the sensors of a camera of its own saw; camera: the manager has kept it */
+  | { type: 'events'; body: PacketBody<'cam-event'> }
   /** rows of the site document that are new here */
   | { type: 'document'; rows: readonly DocumentRow[] }
   /** the unit has left and may stop */

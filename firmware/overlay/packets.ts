@@ -24,6 +24,7 @@ import {
 } from '../base/codec.ts';
 import { shortId as id } from '../base/ids.ts';
 import { interned } from '../base/interned.ts';
+import { eventPacket } from './event-packet.ts';
 import { steerPacket } from './steer-packet.ts';
 
 /** Raised when a packet changes in a way that old firmware cannot read. */
@@ -308,6 +309,8 @@ export const bodies = {
   }),
   /** server → camera: turn, zoom, remember; camera → manager: where it looks, as the reply and by itself as it moves */
   'cam-steer': steerPacket,
+  /** camera → manager: what its sensors saw; the manager answers once it is kept */
+  'cam-event': eventPacket,
   /** server → server: who manages this camera, and who did */
   'cam-query': struct({
     request: u32,
@@ -351,6 +354,7 @@ export const numbers: { readonly [K in PacketName]: number } = {
   'cam-query': 17,
   'ss-relay': 18,
   'cam-steer': 19,
+  'cam-event': 20,
 };
 
 export type PacketName = keyof typeof bodies;

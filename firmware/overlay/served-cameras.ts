@@ -232,8 +232,9 @@ export class ServedCameras {
     camera.heardAt = this.context.now;
     if (packet.name === 'cam-connection') return this.accepted(camera, packet);
     // A unit answers for its own cameras only.
-    const isCommand = packet.name === 'cam-control' || packet.name === 'cam-steer';
-    if (isCommand && !camera.cameras.includes(packet.body.camera)) return;
+    const { name } = packet;
+    const isOfOne = name === 'cam-control' || name === 'cam-steer' || name === 'cam-event';
+    if (isOfOne && !camera.cameras.includes(packet.body.camera)) return;
     if (packet.name !== 'cam-echo') return this.hooks.other(camera, packet);
     if (packet.body.reply) camera.delayMs = this.context.now - camera.echoedAt;
     else this.context.send(link, 'cam-echo', { ...packet.body, reply: true });

@@ -224,15 +224,14 @@ export class ServerNode implements OverlayNode {
         return this.query.ask(event.query, event.camera);
       case 'write':
         return this.exchange.write(event.kind, event.id, event.value);
-      case 'control':
-      case 'steer':
-        return this.commands.command(event);
       case 'capacity':
         return this.served.setUsable(event.usable);
       case 'leave':
         return this.leaving.begin();
       case 'tick':
         return context.timers.run(context.now);
+      default:
+        return this.commands.command(event);
     }
   }
 

@@ -11,6 +11,7 @@
  *   c/<camera>                           this camera has recordings here
  *   r/<camera>                           from when to when recordings of this camera have been deleted
  *   e/<camera>/<start>/<n>               an event: a gap and its reason
+ *   d/<start>/<camera>/<kind>/<sensor>   what a sensor of a camera saw (event-log.ts)
  *   v/<volume>                           which volume has this number
  *
  * Starts are µs UTC in 16 decimal digits, volumes three digits. Values are declared codecs: rows come from a disk and

@@ -38,7 +38,7 @@ const pendingShareMin = 4 * 1024 * 1024;
 const pendingShareMax = 16 * 1024 * 1024;
 
 export interface RecorderOptions
-  extends Pick<VolumesOptions, 'owner' | 'newId' | 'reserveBytes' | 'onUsable' | 'onFull'> {
+  extends Pick<VolumesOptions, 'owner' | 'newId' | 'present' | 'reserveBytes' | 'onUsable' | 'onFull'> {
   readonly disk: Disk;
   readonly index: IndexStore;
   /** absolute folders, in the order of the configuration */

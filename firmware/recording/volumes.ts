@@ -46,6 +46,8 @@ export interface VolumesOptions {
   readonly owner: VolumeOwner;
   /** a fresh random id, 16 hexadecimal digits */
   readonly newId: () => string;
+  /** rejects with a Failure when the disk of a folder is not there, whatever can still be read of it */
+  readonly present?: (folder: string) => Promise<void>;
   /** what stays free on a volume of this size */
   readonly reserveBytes: (totalBytes: number) => number;
   readonly clock: Clock;
@@ -225,6 +227,8 @@ export class Volumes {
     const { disk } = this.options;
     const before = entry.state;
     try {
+      // First of all: an empty mount point must not be marked as a volume, and a disk that was pulled seems well.
+      await this.options.present?.(entry.volume.folder);
       const { volume, problem } = await this.identify(entry);
       entry.volume = volume;
       if (problem !== undefined) return this.out(entry, problem.is, problem.reason);

@@ -4,10 +4,13 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '../base/clock.ts';
+import type { Board } from '../boards/board-schema.ts';
 import { CaptureService } from '../capture/capture-service.ts';
 import { Outbox } from '../capture/outbox.ts';
 import { UtcKeeper } from '../capture/utc-mapping.ts';
-import type { CameraConfig, CameraUnitConfig } from '../config/unit-config.ts';
+import type { CameraConfig } from '../config/camera-section.ts';
+import type { CameraUnitConfig } from '../config/unit-config.ts';
+import type { CommandTable } from '../console/command-table.ts';
 import { captureStarter } from '../io/capture-child.ts';
 import { beginIncarnation } from '../io/state-file.ts';
 import { readSteering, writeSteering } from '../io/steering-state.ts';
@@ -24,10 +27,16 @@ import type { Log } from '../runtime/log.ts';
 import { Refusals } from '../runtime/log.ts';
 import { ServiceStack } from '../runtime/service-stack.ts';
 import { advertisedAddress } from './advertised-address.ts';
-import { clockTrust, writtenUtcMs } from './clock-trust.ts';
+import { openClockCare, startBoxCare } from './box-watch.ts';
+import { addCameraConsole } from './camera-console.ts';
+import { openCameraGpio } from './camera-gpio.ts';
+import { logCapture } from './capture-log.ts';
+import { writtenUtcMs } from './clock-trust.ts';
+import { addGpioConsole } from './gpio-console.ts';
 import { Handover } from './handover.ts';
 import { OverlayUnit, type OverlayUnitOptions } from './overlay-unit.ts';
 import { StreamControls, type StreamedCamera } from './stream-controls.ts';
+import { cameraState, openServiceNotice } from './unit-notice.ts';
 import { UnitSteering } from './unit-steering.ts';
 
 /** While nobody watches, samples leave this often. */
@@ -40,6 +49,10 @@ export interface RoleOptions<C> {
   readonly version: string;
   readonly clock: Clock;
   readonly log: Log;
+  /** undefined when none is known */
+  readonly board?: Board | undefined;
+  /** what the field console may ask */
+  readonly commands?: CommandTable;
 }
 
 /** Runs until disposed. Rejects with a Failure when it cannot start. */
@@ -47,6 +60,8 @@ export async function startCamera(options: RoleOptions<CameraUnitConfig>): Promi
   const { config, clock, log } = options;
   const services = new ServiceStack();
   try {
+    const notice = openServiceNotice(clock, log);
+    services.use(notice);
     const identity = await loadIdentity(config);
     const refusals = new Refusals(log);
     const { incarnation, epoch } = beginIncarnation(config.data);
@@ -54,8 +69,10 @@ export async function startCamera(options: RoleOptions<CameraUnitConfig>): Promi
     const { cameras, outbox: bounds } = config.camera;
     const outboxes = new Map(cameras.map((camera) => [camera.id, new Outbox(bounds)]));
 
+    const clockCare = await openClockCare(options);
+    services.use(clockCare);
     const certain = config.clock.trusted === 'yes';
-    const utc = new UtcKeeper({ clock, trusted: clockTrust(config.clock, clock), certain, writtenUtcMs });
+    const utc = new UtcKeeper({ clock, trusted: clockCare.trusted, certain, writtenUtcMs });
     const recorded = new Map(readRecorded(config.data));
     const overridesOf = ({ id }: CameraConfig): StreamChange => readStream(config.data, id);
     const settingsOf = (camera: CameraConfig): StreamSettings => changedStream(camera, overridesOf(camera));
@@ -67,25 +84,49 @@ export async function startCamera(options: RoleOptions<CameraUnitConfig>): Promi
     const memory = await openFileMemory(config.data, { clock, log });
     services.use(memory);
 
+    const gpio = await openCameraGpio({
+      config: config.camera.gpio,
+      camera: config.camera.gpio.camera ?? cameras[0]?.id ?? '',
+      board: options.board,
+      program: options.program,
+      clock,
+      log,
+      utcUs: (ms) => (utc.known ? Math.round(ms * 1000) + utc.mapping().offsetUs : undefined),
+      send: (body) => overlay.shell.events(body),
+    });
+    services.defer(() => gpio[Symbol.dispose]());
     const handover = new Handover(outboxes, clock, (link, stream) => overlay.shell.use(link, stream));
     const captures = new Map<string, CaptureService>();
+    let samples = 0;
     const steering = new UnitSteering({
       cameras,
       clock,
       kept: readSteering(config.data),
       keep: (kept) => writeSteering(config.data, kept),
+      servos: gpio.turns,
       aim: (camera, position) => captures.get(camera)?.aim(position),
       tell: (body) => overlay.shell.steer(body),
     });
     services.defer(() => steering[Symbol.dispose]());
+    gpio.followEndStops((axis, side, hit) => steering.endStop(axis, side, hit));
     const managed = (link: LinkId, server: string): void => {
       handover.managed(link, server);
+      notice.now();
+      gpio.managed();
       steering.announce();
       for (const camera of streams.keys()) overlay.shell.control(controls.told(camera));
     };
+    const unmanaged = (server: string): void => {
+      handover.unmanaged(server);
+      // One that is handed over has its new manager already.
+      if (node.manager() !== undefined) return;
+      steering.unmanaged();
+      gpio.lost();
+    };
     const onEffect: OverlayUnitOptions['onEffect'] = (effect) => {
       if (effect.type === 'managed') managed(effect.link, effect.server);
-      else if (effect.type === 'unmanaged') handover.unmanaged(effect.server);
+      else if (effect.type === 'unmanaged') unmanaged(effect.server);
+      else if (effect.type === 'events') gpio.confirmed(effect.body);
       else if (effect.type === 'control')
         overlay.shell.control(steering.control(effect.body) ?? controls.control(effect.body));
       else if (effect.type === 'steer') overlay.shell.steer(steering.wish(effect.body));
@@ -145,13 +186,15 @@ export async function startCamera(options: RoleOptions<CameraUnitConfig>): Promi
         offSinceUs: recorded.get(camera.id),
         clock,
         aim: steering.aim(camera.id),
+        board: options.board?.capture,
         start: captureStarter(options.program),
-        onSample: () => handover.sampled(camera.id),
+        onSample: () => {
+          samples += 1;
+          handover.sampled(camera.id);
+        },
         onState: (state) => {
-          if (state.is === 'flowing') log('info', `camera ${camera.id}: frames flow`);
-          else if (state.is === 'ended')
-            log('info', `camera ${camera.id}: the source came to its end, it begins again`);
-          else log('error', `${state.failure.message}. ${state.failure.advice}`);
+          if (state.is !== 'silent') gpio.flowing(camera.id, state.is === 'flowing');
+          logCapture(log, camera, state);
         },
       });
       capture.open();
@@ -160,9 +203,23 @@ export async function startCamera(options: RoleOptions<CameraUnitConfig>): Promi
       streams.set(camera.id, { configured: camera, overrides: overridesOf(camera), capture });
     }
 
+    const folders = () => [{ folder: config.data, totalBytes: 0, freeBytes: 0 }];
+    startBoxCare(options, { clockCare, folders }, services);
+    if (options.commands !== undefined) {
+      const { secondsMax: outboxSecondsMax } = bounds;
+      const parts = { clock, cameras, captures, outboxes, outboxSecondsMax, node, utc, steering, refusals };
+      services.defer(addCameraConsole(options.commands, parts));
+      const positionOf = (axis: 'pan' | 'tilt') => steering.aim(gpio.camera)?.position[axis];
+      addGpioConsole(options.commands, { gpio, clock, positionOf });
+    }
+
     services.defer(every(batchMs, clock, () => handover.pump()));
     services.defer(every(notedMs, clock, note));
     overlay.shell.start();
+    notice.started(
+      cameraState({ clock, manager: () => node.manager(), samples: () => samples, cameras: cameras.length }),
+    );
+    services.defer(() => notice.stopping());
     log('info', `camera unit ${config.unit} listens on ${host} port ${listener.port}`);
     return services;
   } catch (error) {

@@ -126,6 +126,11 @@ export class OverlayShell implements AsyncDisposable {
     this.handle({ type: 'steer', body });
   }
 
+  /** Camera: tells the manager what its sensors saw. Server: answers that this is kept. */
+  events(body: PacketBody<'cam-event'>): void {
+    this.handle({ type: 'events', body });
+  }
+
   /** Server: whether it can record at all. */
   capacity(usable: boolean): void {
     this.handle({ type: 'capacity', usable });

@@ -14,7 +14,6 @@ import type { Memory } from '../overlay/effects.ts';
 import type { IndexStore } from '../recording/index-store.ts';
 import type { Log, Refusals } from '../runtime/log.ts';
 import type { ServiceStack } from '../runtime/service-stack.ts';
-import { clockTrust } from './clock-trust.ts';
 
 const firstAdminBytesMax = 16 * 1024;
 
@@ -22,6 +21,7 @@ export interface ServerAccessOptions {
   readonly config: ServerUnitConfig;
   readonly clock: Clock;
   readonly log: Log;
+  readonly clockTrusted: () => boolean;
   readonly identity: UnitIdentity;
   readonly index: IndexStore;
   readonly refusals: Refusals;
@@ -32,11 +32,11 @@ export async function openServerAccess(
   options: ServerAccessOptions,
   services: ServiceStack,
 ): Promise<Access> {
-  const { config, clock, log, identity, index, refusals } = options;
+  const { config, clock, log, clockTrusted, identity, index, refusals } = options;
   const accounts = new SiteAccounts({
     server: config.unit,
     clock,
-    clockTrusted: clockTrust(config.clock, clock),
+    clockTrusted,
     onDamaged: (reason, author) => refusals.refuse(reason, author),
   });
   const audit = await openAuditLog({ index, clock, accessClock: accounts.clock, log });

@@ -1,22 +1,25 @@
 /**
  * What people may tell a server to do with cameras: how they stream, where they look, what they are called and how long
- * they are kept. It follows the effects that these are about.
+ * they are kept; and what the sensors of cameras tell the server. It follows the effects that these are about.
  */
 import type { Clock } from '../base/clock.ts';
 import type { CameraView } from '../overlay/views.ts';
+import type { EventLog } from '../recording/event-log.ts';
 import type { SiteSettings } from '../site/site-settings.ts';
 import type { MountView, SteerAccess } from '../telemetry/steer-access.ts';
 import type { LiveHub } from '../viewing/live-hub.ts';
 import { steerCommandOf } from '../viewing/ptz-command.ts';
 import { CameraControls } from './camera-controls.ts';
+import { CameraEvents } from './camera-events.ts';
 import { CameraSteering } from './camera-steering.ts';
 import type { OverlayShell, RoleEffect } from './overlay-shell.ts';
 import { SettingsDesk } from './settings-desk.ts';
 
 export interface ServerControlsOptions {
   readonly clock: Clock;
-  readonly shell: () => Pick<OverlayShell, 'control' | 'steer' | 'write'>;
+  readonly shell: () => Pick<OverlayShell, 'control' | 'steer' | 'events' | 'write'>;
   readonly settings: SiteSettings;
+  readonly eventLog: EventLog;
   readonly live: Pick<LiveHub, 'publishPointing'>;
   readonly cameras: () => readonly CameraView[];
 }
@@ -25,11 +28,12 @@ export class ServerControls {
   readonly streams: CameraControls;
   readonly ptz: CameraSteering;
   readonly settings: SettingsDesk;
+  readonly events: CameraEvents;
   private readonly site: SiteSettings;
   /** cameras of the units that are managed here */
   private readonly units = new Map<string, readonly string[]>();
 
-  constructor({ clock, shell, settings, live, cameras }: ServerControlsOptions) {
+  constructor({ clock, shell, settings, eventLog, live, cameras }: ServerControlsOptions) {
     this.site = settings;
     this.streams = new CameraControls({ clock, send: (body) => shell().control(body) });
     this.ptz = new CameraSteering({
@@ -38,6 +42,7 @@ export class ServerControls {
       onPointing: (camera, pointing) => live.publishPointing(camera, pointing),
       frameRate: (camera) => this.streams.frameRate(camera),
     });
+    this.events = new CameraEvents({ log: eventLog, send: (body) => shell().events(body) });
     this.settings = new SettingsDesk({
       settings,
       write: ({ kind, id, value }) => shell().write(kind, id, value),
@@ -49,6 +54,7 @@ export class ServerControls {
   happened(effect: RoleEffect): void {
     if (effect.type === 'controlled') this.streams.controlled(effect.body);
     else if (effect.type === 'steered') this.ptz.steered(effect.body);
+    else if (effect.type === 'events') this.events.told(effect.body);
     else if (effect.type === 'document') this.site.take(effect.rows);
     else if (effect.type === 'attached') this.units.set(effect.unit, effect.cameras);
     else if (effect.type === 'detached') this.gone(effect.unit);
@@ -76,5 +82,6 @@ export class ServerControls {
     this.units.delete(unit);
     this.ptz.gone(cameras);
     this.streams.gone(cameras);
+    this.events.gone(cameras);
   }
 }

@@ -1,12 +1,15 @@
 /** What a server opens to record: the index, the recorder with its volumes, and whoever looks after them. */
 import { join } from 'node:path';
 import type { Clock } from '../base/clock.ts';
+import { checkGround } from '../boxcare/block-devices.ts';
 import type { ServerUnitConfig } from '../config/unit-config.ts';
+import { boxFiles } from '../io/box-files.ts';
 import { diskThreads, realDisk } from '../io/disk.ts';
 import { openLevelStore } from '../io/level-store.ts';
 import { systemRandom } from '../io/system-random.ts';
 import { openIndexMemory, type UnitMemory } from '../io/unit-memory.ts';
 import { withTimings } from '../recording/disk-timings.ts';
+import { EventLog } from '../recording/event-log.ts';
 import type { IndexStore } from '../recording/index-store.ts';
 import { openRecorder, type Recorder } from '../recording/recorder.ts';
 import { reserveBytesOf } from '../recording/retention-rules.ts';
@@ -14,7 +17,6 @@ import type { Log } from '../runtime/log.ts';
 import type { ServiceStack } from '../runtime/service-stack.ts';
 import type { SiteSettings } from '../site/site-settings.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import { clockTrust } from './clock-trust.ts';
 import type { IngestTable } from './ingest-table.ts';
 import { RecordingCare } from './recording-care.ts';
 
@@ -22,17 +24,26 @@ export interface RecordingOptions {
   readonly config: ServerUnitConfig;
   readonly clock: Clock;
   readonly log: Log;
+  readonly clockTrusted: () => boolean;
   readonly metrics: Metrics;
   /** what people have set for the site */
   readonly settings: SiteSettings;
 }
 
+export interface RecordingParts {
+  readonly index: IndexStore;
+  readonly recorder: Recorder;
+  readonly memory: UnitMemory;
+  readonly care: RecordingCare;
+  readonly eventLog: EventLog;
+}
+
 /** Recordings, their index, and what the overlay remembers in it. */
 export async function openRecording(
-  { config, clock, log, metrics, settings }: RecordingOptions,
+  { config, clock, log, clockTrusted, metrics, settings }: RecordingOptions,
   services: ServiceStack,
   ingests: IngestTable,
-): Promise<{ index: IndexStore; recorder: Recorder; memory: UnitMemory; care: RecordingCare }> {
+): Promise<RecordingParts> {
   const { volumes, segmentSeconds, syncIntervalMs, retention } = config.server;
   const index = await openLevelStore(join(config.data, 'index'));
   // The recorder closes it, if there comes to be one.
@@ -47,6 +58,7 @@ export async function openRecording(
     syncIntervalMs,
     clock,
     owner: { site: config.site.name, server: config.unit },
+    present: (folder) => checkGround(boxFiles(), folder),
     newId: () => systemRandom.bytes(8).toString('hex'),
     reserveBytes: (totalBytes) => reserveBytesOf(totalBytes, retention.reserveMb),
     onUsable: (usable) => care?.usable(usable),
@@ -58,6 +70,8 @@ export async function openRecording(
   if (recorder.recovery.recovered > 0) {
     log('info', `start-up recovery: ${recorder.recovery.recovered} unsealed segments indexed`);
   }
+  const eventLog = new EventLog({ index, clock, log });
+  services.use(eventLog);
   const memory = await openIndexMemory(index, { clock, log });
   services.use(memory);
   care = new RecordingCare({
@@ -66,10 +80,10 @@ export async function openRecording(
     settings: retention,
     site: () => ({ days: settings.ofServer(config.unit).days, cameras: settings.allCameras() }),
     clock,
-    clockTrusted: clockTrust(config.clock, clock),
+    clockTrusted,
     log,
     cameras: () => ingests.seen(),
   });
   services.use(care);
-  return { index, recorder, memory, care };
+  return { index, recorder, memory, care, eventLog };
 }

@@ -2,6 +2,7 @@
  * The server: overlay, recorder, viewing. An ordered list of services; the parts meet only here.
  */
 import { Failure } from '../base/failure.ts';
+import type { CareFolder } from '../boxcare/box-care.ts';
 import type { AnycastEndpoint, ServerUnitConfig } from '../config/unit-config.ts';
 import { anycastPortDefault } from '../config/unit-config.ts';
 import { AnycastAddress, ownedAddresses } from '../io/anycast-address.ts';
@@ -31,22 +32,26 @@ import type { NetworkAccess } from '../viewing/network-access.ts';
 import type { PageAssets } from '../viewing/page-shell.ts';
 import { alarmJson, volumeJson } from '../viewing/recording-json.ts';
 import { advertisedAddress, reachableAddress } from './advertised-address.ts';
+import { openClockCare, startBoxCare } from './box-watch.ts';
 import type { RoleOptions } from './camera.ts';
 import { CameraQueries } from './camera-queries.ts';
-import { clockTrust } from './clock-trust.ts';
 import { IngestTable } from './ingest-table.ts';
 import { Intake } from './intake.ts';
 import type { OverlayShell } from './overlay-shell.ts';
 import { OverlayUnit, type OverlayUnitOptions } from './overlay-unit.ts';
 import type { RecordingCare } from './recording-care.ts';
 import { memoryWithFirstAdmin, openServerAccess, startServerAccess } from './server-access.ts';
+import { addServerConsole } from './server-console.ts';
 import { ServerControls } from './server-controls.ts';
 import { serverDirectory } from './server-directory.ts';
 import { openRecording } from './server-recording.ts';
 import { serverMetrics, startTelemetry } from './server-telemetry.ts';
+import { openServiceNotice, serverState } from './unit-notice.ts';
 
 /** A question travels over four servers at most, each of which waits for its answer. */
 const queryReplies = 6;
+/** A board without a battery waits so long for the time before it takes cameras, which keep a minute themselves. */
+const clockWaitMs = 30_000;
 
 export interface ServerOptions extends RoleOptions<ServerUnitConfig> {
   readonly assets: PageAssets;
@@ -61,19 +66,24 @@ export async function startServer(options: ServerOptions): Promise<AsyncDisposab
   const { config, clock, log, version } = options;
   const services = new ServiceStack();
   try {
+    const notice = openServiceNotice(clock, log);
+    services.use(notice);
     const identity = await loadIdentity(config);
     const refusals = new Refusals(log);
     const { incarnation } = beginIncarnation(config.data);
     const ingests = new IngestTable();
     const metrics = serverMetrics(options);
     const settings = new SiteSettings();
-    const { index, recorder, memory, care } = await openRecording(
-      { ...options, metrics, settings },
+    const clockCare = await openClockCare(options);
+    services.use(clockCare);
+    const clockTrusted = clockCare.trusted;
+    const { index, recorder, memory, care, eventLog } = await openRecording(
+      { ...options, clockTrusted, metrics, settings },
       services,
       ingests,
     );
     services.defer(() => ingests.closeAll('the server stops'));
-    const accessParts = { config, clock, log, identity, index, refusals };
+    const accessParts = { config, clock, log, clockTrusted, identity, index, refusals };
     const access = await openServerAccess(accessParts, services);
     const known = await memoryWithFirstAdmin(memory.loaded, accessParts);
     // Who is signed in stays so while the server starts.
@@ -98,7 +108,7 @@ export async function startServer(options: ServerOptions): Promise<AsyncDisposab
     });
     const cameras = (): CameraView[] => node?.cameras() ?? [];
     const shell = (): OverlayShell => (present(), overlay.shell);
-    const controls = new ServerControls({ clock, shell, settings, live, cameras });
+    const controls = new ServerControls({ clock, shell, settings, eventLog, live, cameras });
     const { streams } = controls;
     const network: NetworkAccess = {
       tables: () => present().tables(),
@@ -115,6 +125,9 @@ export async function startServer(options: ServerOptions): Promise<AsyncDisposab
     });
     services.defer(() => peers[Symbol.dispose]());
     const status = serverStatus(options, { ingests, refusals, recorder, care });
+    const folders = serverFolders(config, recorder);
+    const box = startBoxCare(options, { clockCare, folders }, services);
+    const disks = () => box.report();
     const viewing = createViewing({
       version,
       directory,
@@ -126,12 +139,14 @@ export async function startServer(options: ServerOptions): Promise<AsyncDisposab
       streams,
       ptz: controls.ptz,
       settings: controls.settings,
+      events: controls.events,
       access,
       accounts: access,
       signLinks: (target) => access.links.covering(target),
       decoder: gstreamerDecoder(),
       clock,
       status,
+      disks,
       metrics,
       assets: options.assets,
       onError: (thrown) => log('error', 'a request failed', { error: String(thrown) }),
@@ -164,11 +179,18 @@ export async function startServer(options: ServerOptions): Promise<AsyncDisposab
       memory: known,
       random: systemRandom,
       utcUs: () => Math.round(clock.utcMs() * 1000),
-      clockTrusted: clockTrust(config.clock, clock),
+      clockTrusted,
     });
     let ears: AnycastReceiver | undefined = undefined;
     const addresses = ownedAddresses(config.anycast.endpoints);
-    const address = new AnycastAddress({ addresses, log, onUp: () => ears?.listen() });
+    let joined = false;
+    // A server that is alone takes its address down again while it asks who else is there.
+    const onWish = (up: boolean): void => {
+      if (!up || joined) return;
+      joined = true;
+      notice.now();
+    };
+    const address = new AnycastAddress({ addresses, log, onUp: () => ears?.listen(), onWish });
     services.use(address);
     // A run that was killed may have left it up.
     address.set(false);
@@ -212,6 +234,7 @@ export async function startServer(options: ServerOptions): Promise<AsyncDisposab
         ),
     });
     services.use(ears);
+    await clockCare.settled(clockWaitMs);
     overlay.shell.start();
     care.start(overlay.shell, node.document());
     access.start((kind, id, value) => overlay.shell.write(kind, id, value), node.document());
@@ -220,10 +243,12 @@ export async function startServer(options: ServerOptions): Promise<AsyncDisposab
     const sources = {
       directory,
       status,
+      disks,
       live,
       streams,
       linkCosts,
       steering: controls.steerAccess(),
+      events: controls.events,
       names: settings,
     };
     const telemetry = startTelemetry({
@@ -238,8 +263,22 @@ export async function startServer(options: ServerOptions): Promise<AsyncDisposab
       'info',
       `server ${config.unit}: page ${http.url}${secureNote(http)}, links on ${config.link.host} port ${listener.port}`,
     );
+    if (options.commands !== undefined)
+      addServerConsole(options.commands, {
+        unit: config.unit,
+        node: () => node,
+        where: (camera) => network.where(camera),
+        status,
+        ptz: controls.ptz,
+        pageUrl: () => http.url,
+      });
     // First of all when it stops: its cameras and neighbors are told while everything still runs.
     services.defer(() => overlay.leave());
+    const neighbors = () => linkCosts().length;
+    const usable = () => recorder.usable();
+    const work = { clock, joined: () => joined, neighbors, cameras: () => ingests.seen(), usable };
+    notice.started(serverState(work));
+    services.defer(() => notice.stopping());
     return services;
   } catch (error) {
     await services[Symbol.asyncDispose]();
@@ -273,6 +312,18 @@ function secureNote({ securePort }: HttpServer): string {
 
 function starting(): never {
   throw new Failure('SERVER_FAILED', 'the server is starting', { advice: 'Ask again in a moment.' });
+}
+
+/** Where this server writes. */
+function serverFolders({ data }: ServerUnitConfig, { volumes }: Recorder): () => CareFolder[] {
+  return () => {
+    const recorded = volumes.status().map(({ folder, totalBytes, freeBytes, state }): CareFolder => {
+      return { folder, totalBytes, freeBytes, problem: state.is === 'ok' ? undefined : state.reason };
+    });
+    // What is on one file system is told once.
+    const apart = recorded.every(({ folder }) => !folder.startsWith(`${data}/`));
+    return apart ? [{ folder: data, totalBytes: 0, freeBytes: 0 }, ...recorded] : recorded;
+  };
 }
 
 function serverStatus(

@@ -23,6 +23,8 @@ export interface StreamedCamera {
   overrides: StreamChange;
   readonly capture: {
     readonly stream: StreamSettings;
+    /** its pictures come encoded: nothing of them can be changed here */
+    readonly isFixed?: boolean;
     setStream(settings: StreamSettings): { restarted: boolean };
   };
 }
@@ -65,6 +67,8 @@ export class StreamControls {
     const wanted = changeOf(stream ?? { frameRate: framesPerSecond });
     const fault = streamFault(wanted);
     if (fault !== undefined) return refused(fault);
+    if (camera.capture.isFixed === true && Object.keys(wanted).length > 0)
+      return refused('this IP camera encodes by itself: change its settings in its own page');
     const before = stream?.reset === true ? {} : camera.overrides;
     const overrides = { ...before, ...wanted };
     try {

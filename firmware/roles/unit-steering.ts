@@ -7,12 +7,15 @@
  */
 import type { Clock } from '../base/clock.ts';
 import { Failure } from '../base/failure.ts';
+import { digitalReach } from '../capture/digital-view.ts';
 import type { Aim } from '../capture/pipeline-plan.ts';
-import type { CameraConfig, MountConfig } from '../config/unit-config.ts';
+import type { CameraConfig } from '../config/camera-section.ts';
+import type { MountConfig } from '../config/mount-section.ts';
 import type { PacketBody } from '../overlay/packets.ts';
 import type { MountDescription, SteerWish } from '../overlay/steer-packet.ts';
 import type { Mount } from '../ptz/mount.ts';
 import type { MountLimits, Position } from '../ptz/position.ts';
+import { type EndSide, type MountDrive, ServoMount, type TurnAxis } from '../ptz/servo-mount.ts';
 import { SimulatedMount } from '../ptz/simulated-mount.ts';
 import { type KeptSteering, type SteerCommand, Steering } from '../ptz/steering.ts';
 
@@ -22,12 +25,20 @@ type Control = PacketBody<'cam-control'>;
 /** How often a manager hears where a moving camera looks. */
 const toldMs = 200;
 
+/** What turns a mount of kind servo. */
+interface Servos extends MountDrive {
+  /** How far either way from the middle, degrees; undefined for an axis without a servo. */
+  reach(axis: TurnAxis): number | undefined;
+}
+
 export interface UnitSteeringOptions {
   readonly cameras: readonly Pick<CameraConfig, 'id' | 'mount'>[];
   readonly clock: Clock;
   readonly kept: ReadonlyMap<string, KeptSteering>;
   /** Makes it survive a power cut. Throws Failure FILE_IO. */
   readonly keep: (kept: ReadonlyMap<string, KeptSteering>) => void;
+  /** of the camera that has them */
+  readonly servos?: { readonly camera: string; readonly drive: Servos } | undefined;
   /** the picture follows */
   readonly aim: (camera: string, position: Position) => void;
   /** to the manager, if there is one */
@@ -38,6 +49,8 @@ export interface UnitSteeringOptions {
 interface Steered {
   readonly steering: Steering;
   readonly fieldOfView: number;
+  /** what of it is done by cutting the picture */
+  readonly digital: Aim['digital'];
   toldAtMs: number;
   toldMoving: boolean;
 }
@@ -46,12 +59,13 @@ export class UnitSteering implements Disposable {
   private readonly options: UnitSteeringOptions;
   private readonly steered = new Map<string, Steered>();
   private readonly kept: Map<string, KeptSteering>;
+  private servoMount: ServoMount | undefined;
 
   constructor(options: UnitSteeringOptions) {
     this.options = options;
     this.kept = new Map(options.kept);
     for (const { id, mount } of options.cameras) {
-      const made = mountOf(mount, options.clock, this.kept.get(id)?.position);
+      const made = this.mountOf(id, mount);
       if (made !== undefined) this.steered.set(id, this.steer(id, made, mount));
     }
   }
@@ -91,14 +105,41 @@ export class UnitSteering implements Disposable {
   aim(camera: string): Aim | undefined {
     const steered = this.steered.get(camera);
     if (steered === undefined) return undefined;
-    return { position: steered.steering.position(), fieldOfView: steered.fieldOfView };
+    const { steering, fieldOfView, digital } = steered;
+    return { position: steering.position(), fieldOfView, digital };
+  }
+
+  /** There is nobody any more who could stop it: whatever moves stands still. */
+  unmanaged(): void {
+    for (const { steering } of this.steered.values())
+      if (steering.moving()) steering.command({ verb: 'stop' });
+  }
+
+  /** An axis has come to its end, or is free again. */
+  endStop(axis: TurnAxis, side: EndSide, hit: boolean): void {
+    this.servoMount?.endStop(axis, side, hit);
   }
 
   [Symbol.dispose](): void {
     for (const { steering } of this.steered.values()) steering[Symbol.dispose]();
   }
 
-  private steer(camera: string, mount: Mount, { home, fieldOfView }: MountConfig): Steered {
+  /** What `unit.yaml` describes; undefined when the camera stands still. Without its servos one zooms, and no more. */
+  private mountOf(camera: string, config: MountConfig): Mount | undefined {
+    if (config.kind === 'none') return undefined;
+    const { clock, servos } = this.options;
+    const { degreesPerSecond, home } = config;
+    const start = this.kept.get(camera)?.position ?? home;
+    const limits = limitsOf(config);
+    if (config.kind !== 'servo') return new SimulatedMount({ clock, limits, degreesPerSecond, start });
+    const drive = servos?.camera === camera ? servos.drive : undefined;
+    const own = { clock, limits: limitsWithin(limits, drive), degreesPerSecond, start };
+    if (drive === undefined) return new SimulatedMount(own);
+    this.servoMount = new ServoMount({ ...own, drive });
+    return this.servoMount;
+  }
+
+  private steer(camera: string, mount: Mount, { kind, home, fieldOfView }: MountConfig): Steered {
     const steering = new Steering({
       mount,
       clock: this.options.clock,
@@ -107,7 +148,13 @@ export class UnitSteering implements Disposable {
       keep: (kept) => this.keep(camera, kept),
       onMoved: (position, moving) => this.moved(camera, position, moving),
     });
-    return { steering, fieldOfView, toldAtMs: Number.NEGATIVE_INFINITY, toldMoving: false };
+    return {
+      steering,
+      fieldOfView,
+      digital: digitalPart(kind),
+      toldAtMs: Number.NEGATIVE_INFINITY,
+      toldMoving: false,
+    };
   }
 
   private keep(camera: string, kept: KeptSteering): boolean {
@@ -134,17 +181,32 @@ export class UnitSteering implements Disposable {
   }
 }
 
-/** What `unit.yaml` describes; undefined when the camera stands still. */
-function mountOf(config: MountConfig, clock: Clock, left: Position | undefined): Mount | undefined {
-  if (config.kind === 'none') return undefined;
-  const { degreesPerSecond, home } = config;
-  return new SimulatedMount({ clock, limits: limitsOf(config), degreesPerSecond, start: left ?? home });
+/** Motors turn the camera, and the picture is cut for the zoom; without motors, for where it looks too. */
+function digitalPart(kind: MountConfig['kind']): Aim['digital'] {
+  return ({ none: undefined, simulated: undefined, servo: 'zoom', digital: 'all' } as const)[kind];
 }
 
-function limitsOf({ pan, tilt, zoomMax }: MountConfig): MountLimits {
-  const range = ([min, max]: readonly [number, number]): readonly [number, number] | undefined =>
-    min < max ? [min, max] : undefined;
-  return { pan: range(pan), tilt: range(tilt), zoom: range([1, zoomMax]) };
+function limitsOf({ kind, pan, tilt, zoomMax, fieldOfView }: MountConfig): MountLimits {
+  // What is beyond the edge of the picture cannot be cut out of it.
+  const reach = kind === 'digital' ? digitalReach(fieldOfView, zoomMax) : Number.POSITIVE_INFINITY;
+  const range = ([from, to]: readonly [number, number]): readonly [number, number] | undefined => {
+    const [min, max] = [Math.max(from, -reach), Math.min(to, reach)];
+    return min < max ? [min, max] : undefined;
+  };
+  const zoom = zoomMax > 1 ? ([1, zoomMax] as const) : undefined;
+  return { pan: range(pan), tilt: range(tilt), zoom };
+}
+
+/** What there is a servo for, as far as it turns. */
+function limitsWithin(limits: MountLimits, servos: Pick<Servos, 'reach'> | undefined): MountLimits {
+  const reached = (axis: TurnAxis): MountLimits[TurnAxis] => {
+    const range = limits[axis];
+    const reach = servos?.reach(axis);
+    if (range === undefined || reach === undefined) return undefined;
+    const [min, max] = [Math.max(range[0], -reach), Math.min(range[1], reach)];
+    return min < max ? [min, max] : undefined;
+  };
+  return { pan: reached('pan'), tilt: reached('tilt'), zoom: limits.zoom };
 }
 
 /** What a wish means, or why it means nothing. */

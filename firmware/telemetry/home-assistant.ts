@@ -48,10 +48,13 @@ export interface CameraIdentity {
   /** frame rate now; undefined when it cannot be changed */
   readonly frameRate: number | undefined;
   readonly snapshots: boolean;
+  /** kinds of what its sensors can see */
+  readonly sees: readonly string[];
 }
 
 const storageTemplate = '{{ (value_json.storageFreeBytes / 1000000000) | round(1) }}';
 const alarmsTemplate = "{{ {'alarms': value_json.alarmTexts} | tojson }}";
+const machineTemplate = "{{ {'findings': value_json.machineTexts} | tojson }}";
 /** Frames per second that are offered, besides the present one. */
 const frameRates = [1, 2, 5, 10, 15, 20, 25, 30];
 const diagnostic = { entity_category: 'diagnostic' } as const;
@@ -94,6 +97,14 @@ function serverEntities(id: string, state_topic: string): Components {
       json_attributes_topic: state_topic,
       json_attributes_template: alarmsTemplate,
     }),
+    machine: entity(id, 'binary_sensor', 'machine', 'Machine problem', {
+      state_topic,
+      device_class: 'problem',
+      value_template: "{{ 'ON' if value_json.machine in ['WARN', 'FAIL'] else 'OFF' }}",
+      json_attributes_topic: state_topic,
+      json_attributes_template: machineTemplate,
+      ...diagnostic,
+    }),
     alarms: entity(id, 'sensor', 'alarms', 'Alarms', { ...countOf('alarms'), icon: 'mdi:alarm-light' }),
     cameras: entity(id, 'sensor', 'cameras', 'Cameras', { ...countOf('cameras'), icon: 'mdi:cctv' }),
     peers: entity(id, 'sensor', 'peers', 'Reachable servers', { ...countOf('peers'), icon: 'mdi:lan' }),
@@ -120,6 +131,7 @@ export function cameraDiscovery(topics: Topics, manager: ServerIdentity, camera:
     components: {
       ...sensors(topics, id, { camera: camera.camera, ofManager }),
       ...pictures(topics, id, camera),
+      ...detections(topics, id, camera),
       ...axes(topics, id, camera),
       ...rates(topics, id, camera),
     },
@@ -170,6 +182,23 @@ function pictures(topics: Topics, id: string, { camera, snapshots }: CameraIdent
   return {
     snapshot: entity(id, 'camera', 'snapshot', 'Snapshot', { topic: topics.camera(camera, 'snapshot') }),
   };
+}
+
+/** What its sensors see: each event, and whether somebody moves now. */
+function detections(topics: Topics, id: string, { camera, sees }: CameraIdentity): Components {
+  if (sees.length === 0) return {};
+  const event = entity(id, 'event', 'event', 'Event', {
+    icon: 'mdi:bell-ring',
+    state_topic: topics.camera(camera, 'event'),
+    event_types: sees.flatMap((kind) => [kind, `${kind}-end`]),
+  });
+  if (!sees.includes('motion')) return { event };
+  const motion = entity(id, 'binary_sensor', 'motion', 'Motion', {
+    device_class: 'motion',
+    state_topic: topics.camera(camera, 'state'),
+    value_template: '{{ value_json.motion }}',
+  });
+  return { event, motion };
 }
 
 const axisLooks: { readonly [A in Axis]: { name: string; icon: string; unit: string; step: number } } = {

@@ -10,9 +10,10 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { type Gap, gapReasons } from '../media/sample.ts';
 import type { StoryAbout } from '../overlay/effects.ts';
 import type { DiskTimings } from '../recording/disk-timings.ts';
-import type { StatusAnswer } from '../viewing/api.ts';
+import type { DisksAnswer, StatusAnswer } from '../viewing/api.ts';
 import type { Directory } from '../viewing/directory.ts';
 import type { LiveHub } from '../viewing/live-hub.ts';
+import { observeBox } from './box-metrics.ts';
 import type { TelemetryCounts } from './telemetry-counts.ts';
 
 /** Servers that are told of, the nearest first. */
@@ -29,12 +30,16 @@ export interface MetricSources {
   readonly utcMs: () => number;
   /** round trips to the neighbors, ms */
   readonly linkCosts: () => readonly { readonly server: string; readonly linkCostMs: number }[];
+  /** absent where nobody looks after the machine */
+  readonly disks?: (() => DisksAnswer) | undefined;
   /** absent without MQTT */
   readonly mqtt?: TelemetryCounts | undefined;
 }
 
 /** A figure that is read when it is asked for: [labels, value] of each series. */
 type Series = readonly (readonly [labels: Readonly<Record<string, string>>, value: number])[];
+
+type Gauged = [name: string, help: string, labelNames: string[], series: () => Series];
 
 export class Metrics implements DiskTimings {
   readonly registry = new Registry();
@@ -89,6 +94,10 @@ export class Metrics implements DiskTimings {
     this.observeStorage(sources);
     this.observePeers(sources);
     this.observeServer(sources);
+    if (sources.disks !== undefined) {
+      const gauge = (...about: Gauged): void => this.read('gauge', ...about);
+      observeBox(gauge, sources.disks);
+    }
     if (sources.mqtt !== undefined) this.observeMqtt(sources.mqtt);
   }
 

@@ -32,6 +32,8 @@ export interface CameraFacts {
   readonly stream: StreamSettings | null | undefined;
   /** undefined while it is not known, null for one that does not move */
   readonly mount: MountView | null | undefined;
+  /** whether a sensor sees somebody move; undefined without one */
+  readonly motion: boolean | undefined;
 }
 
 /** The JSON under `…/camera/ID/state`. */
@@ -52,10 +54,12 @@ export interface CameraReport {
   readonly tilt: number | null;
   /** factor */
   readonly zoom: number | null;
+  /** null without a sensor */
+  readonly motion: 'ON' | 'OFF' | null;
 }
 
 export function cameraReport(facts: CameraFacts): CameraReport {
-  const { camera, manager, epoch, unit, online, recording, stream, mount } = facts;
+  const { camera, manager, epoch, unit, online, recording, stream, mount, motion } = facts;
   return {
     camera,
     manager,
@@ -70,6 +74,7 @@ export function cameraReport(facts: CameraFacts): CameraReport {
     pan: rounded(mount?.position.pan),
     tilt: rounded(mount?.position.tilt),
     zoom: rounded(mount?.position.zoom),
+    motion: motion === undefined ? null : motion ? 'ON' : 'OFF',
   };
 }
 
@@ -82,6 +87,12 @@ export interface ServerFacts {
   readonly peers: number;
   readonly alarms: readonly { readonly text: string }[];
   readonly volumes: readonly { readonly freeBytes: number; readonly totalBytes: number }[];
+  /** what is wrong with its machine, the worst first; undefined where nobody looks after it */
+  readonly findings?: readonly {
+    readonly verdict: 'WARN' | 'FAIL';
+    readonly about: string;
+    readonly text: string;
+  }[];
 }
 
 /** The JSON under `…/server/ID/state`. */
@@ -95,6 +106,9 @@ export interface ServerReport {
   /** of all volumes together, rounded */
   readonly storageFreeBytes: number;
   readonly storageTotalBytes: number;
+  /** null where nobody looks after the machine */
+  readonly machine: 'OK' | 'WARN' | 'FAIL' | null;
+  readonly machineTexts: readonly string[];
 }
 
 export function serverReport({
@@ -104,6 +118,7 @@ export function serverReport({
   peers,
   alarms,
   volumes,
+  findings,
 }: ServerFacts): ServerReport {
   const sum = (key: 'freeBytes' | 'totalBytes'): number =>
     volumes.reduce((bytes, one) => bytes + one[key], 0);
@@ -116,7 +131,16 @@ export function serverReport({
     alarmTexts: alarms.slice(0, alarmTextsMax).map(({ text }) => text.slice(0, alarmCharactersMax)),
     storageFreeBytes: Math.floor(sum('freeBytes') / freeBytesStep) * freeBytesStep,
     storageTotalBytes: sum('totalBytes'),
+    machine: findings === undefined ? null : (findings[0]?.verdict ?? 'OK'),
+    machineTexts: (findings ?? [])
+      .slice(0, alarmTextsMax)
+      .map(({ about, text }) => `${about}: ${withoutFigures(text)}`.slice(0, alarmCharactersMax)),
   };
+}
+
+/** A temperature changes all the time. */
+function withoutFigures(text: string): string {
+  return text.replace(/\d+(\.\d+)? °C/g, 'hot');
 }
 
 function ageSeconds(ms: number | undefined): number | null {

@@ -10,7 +10,7 @@ import { messageOf } from '../base/failure.ts';
 import type { Random } from '../overlay/effects.ts';
 import type { Log } from '../runtime/log.ts';
 import type { SiteSettings } from '../site/site-settings.ts';
-import type { StatusAnswer } from '../viewing/api.ts';
+import type { DisksAnswer, StatusAnswer } from '../viewing/api.ts';
 import type { CameraEntry, Directory } from '../viewing/directory.ts';
 import type { LiveHub } from '../viewing/live-hub.ts';
 import type { StreamAccess } from '../viewing/stream-access.ts';
@@ -18,6 +18,7 @@ import type { BrokerMessage, BrokerSession, HeardMessage } from './broker.ts';
 import { CameraClaims } from './camera-claims.ts';
 import { CommandDesk } from './command-desk.ts';
 import { parseClaim } from './commands.ts';
+import { type EventSource, eventReport } from './event-source.ts';
 import { HeardRate } from './heard-rate.ts';
 import {
   cameraDiscovery,
@@ -44,9 +45,12 @@ const farewellMs = 1_000;
 export interface TelemetrySources {
   readonly directory: Directory;
   readonly status: () => StatusAnswer;
+  /** absent where nobody looks after the machine */
+  readonly disks?: (() => DisksAnswer) | undefined;
   readonly live: Pick<LiveHub, 'snapshot'>;
   readonly streams: StreamAccess;
   readonly steering?: SteerAccess | undefined;
+  readonly events?: EventSource | undefined;
   /** A camera is told something on behalf of the broker; for the audit log. */
   readonly onCommand?: ((camera: string, command: 'ptz' | 'stream') => void) | undefined;
   /** A JPEG of what a camera of this server shows now. */
@@ -115,6 +119,10 @@ export class TelemetrySession {
         this.sayCameras();
       },
       tell: (camera, result) => this.put({ camera, leaf: 'result' }, JSON.stringify(result)),
+    });
+    sources.events?.listen((event) => {
+      if (this.speaksFor(event.camera)) this.put({ camera: event.camera, leaf: 'event' }, eventReport(event));
+      this.sayCameras();
     });
     const { frame } = sources;
     if (frame !== undefined && snapshotSeconds > 0) {
@@ -245,7 +253,17 @@ export class TelemetrySession {
     const { server, version } = identity;
     const { alarms, volumes, cameras } = sources.status();
     const others = sources.directory.servers().filter(({ state }) => state === 'reachable');
-    const facts = { server, version, cameras: cameras.length, peers: others.length, alarms, volumes };
+    const findings = sources.disks?.().findings;
+    const machine = findings === undefined ? {} : { findings };
+    const facts = {
+      server,
+      version,
+      cameras: cameras.length,
+      peers: others.length,
+      alarms,
+      volumes,
+      ...machine,
+    };
     const { name = '' } = sources.names?.ofServer(server) ?? {};
     this.say(topics.discovery('server', server), JSON.stringify(serverDiscovery(topics, identity, name)));
     this.say(topics.server(server, 'state'), JSON.stringify(serverReport(facts)));
@@ -281,7 +299,8 @@ export class TelemetrySession {
     if (!online || turns === undefined || stream === undefined) return;
     const { name = '', group = '' } = sources.names?.ofCamera(camera) ?? {};
     const snapshots = sources.frame !== undefined && snapshotSeconds > 0;
-    const known = { camera, name, group, mount: turns, frameRate: stream?.frameRate, snapshots };
+    const sees = sources.events?.kindsOf(camera) ?? [];
+    const known = { camera, name, group, mount: turns, frameRate: stream?.frameRate, snapshots, sees };
     this.say(topics.discovery('camera', camera), JSON.stringify(cameraDiscovery(topics, identity, known)));
   }
 
@@ -307,6 +326,7 @@ export class TelemetrySession {
       height: video?.format.height,
       stream: online ? this.streams.of(id) : null,
       mount: sources.steering === undefined ? null : sources.steering.mount(id),
+      motion: sources.events?.lasts(id, 'motion'),
     };
   }
 
@@ -341,7 +361,7 @@ export class TelemetrySession {
     if (this.outgoing.put({ topic, payload, retained: true })) this.last.set(topic, payload);
   }
 
-  private put({ camera, leaf }: { camera: string; leaf: 'result' }, payload: string): void {
+  private put({ camera, leaf }: { camera: string; leaf: 'event' | 'result' }, payload: string): void {
     const message: BrokerMessage = {
       topic: this.options.topics.camera(camera, leaf),
       payload,

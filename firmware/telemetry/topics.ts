@@ -36,7 +36,7 @@ export class Topics {
 
   camera(
     id: string,
-    leaf: 'availability' | 'state' | 'snapshot' | 'ptz/set' | 'stream/set' | 'result',
+    leaf: 'availability' | 'state' | 'snapshot' | 'event' | 'ptz/set' | 'stream/set' | 'result',
   ): string {
     return `${this.base}/camera/${id}/${leaf}`;
   }

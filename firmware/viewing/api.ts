@@ -8,7 +8,9 @@
  */
 import type { z } from '@hono/zod-openapi';
 import type * as access from './schemas/access-schemas.ts';
+import type * as care from './schemas/care-schemas.ts';
 import type { errorAnswer } from './schemas/error-schema.ts';
+import type * as events from './schemas/event-schemas.ts';
 import type * as media from './schemas/media-schemas.ts';
 import type * as network from './schemas/network-schemas.ts';
 import type * as ptz from './schemas/ptz-schemas.ts';
@@ -31,6 +33,8 @@ export type RecordingsAnswer = z.infer<typeof recording.recordingsAnswer>;
 export type ProtectedRangeAnswer = z.infer<typeof recording.protectedRangeAnswer>;
 export type ProtectedAnswer = z.infer<typeof recording.protectedAnswer>;
 
+export type EventsAnswer = z.infer<typeof events.eventsAnswer>;
+
 export type DaysAnswer = z.infer<typeof media.daysAnswer>;
 
 export type NetworkTimeAnswer = z.infer<typeof network.networkTimeAnswer>;
@@ -40,6 +44,8 @@ export type TablesAnswer = z.infer<typeof network.tablesAnswer>;
 export type WhereAnswer = z.infer<typeof network.whereAnswer>;
 export type LogAnswer = z.infer<typeof network.logAnswer>;
 export type LeaveAnswer = z.infer<typeof network.leaveAnswer>;
+
+export type DisksAnswer = z.infer<typeof care.disksAnswer>;
 
 export type SessionAnswer = z.infer<typeof access.sessionAnswer>;
 export type UserAnswer = z.infer<typeof access.userAnswer>;

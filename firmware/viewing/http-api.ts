@@ -11,8 +11,9 @@ import type { Clock } from '../base/clock.ts';
 import type { Archive } from '../recording/archive.ts';
 import type { AccessControl, AccessRequest } from './access-control.ts';
 import { type Connection, failureAnswer, refuse } from './answers.ts';
-import type { StatusAnswer } from './api.ts';
+import type { DisksAnswer, StatusAnswer } from './api.ts';
 import type { Directory, PeerClient } from './directory.ts';
+import type { EventAccess } from './event-access.ts';
 import type { FrameDecoder } from './frame-pictures.ts';
 import { type LiveAdmission, LiveDoor, type LiveRequest } from './live-door.ts';
 import type { LiveHub } from './live-hub.ts';
@@ -22,6 +23,8 @@ import type { ProtectionAccess } from './protection-access.ts';
 import type { PtzAccess } from './ptz-access.ts';
 import { RateLimits } from './rate-limits.ts';
 import { addAccountRoutes, auditFirst } from './routes/account-routes.ts';
+import { addCareRoutes } from './routes/care-routes.ts';
+import { addEventRoutes } from './routes/event-routes.ts';
 import { addFrameRoutes } from './routes/frame-routes.ts';
 import { addLiveRoutes } from './routes/live-routes.ts';
 import { addMediaRoutes } from './routes/media-routes.ts';
@@ -46,6 +49,8 @@ export interface ViewingOptions {
   readonly network: NetworkAccess;
   readonly archive: Archive;
   readonly protections: ProtectionAccess;
+  /** absent where no camera has sensors */
+  readonly events?: EventAccess;
   readonly live: LiveHub;
   readonly peers: PeerClient;
   /** absent where cameras cannot be told anything */
@@ -57,6 +62,8 @@ export interface ViewingOptions {
   readonly accounts?: Access;
   readonly clock: Clock;
   readonly status: () => StatusAnswer;
+  /** absent where nobody looks after the machine */
+  readonly disks?: () => DisksAnswer;
   /** absent where nothing can be decoded */
   readonly decoder?: FrameDecoder;
   /** for a request with a signed link (path and query): signs the addresses that its answer names */
@@ -126,10 +133,13 @@ function addRoutes(api: Api, options: ViewingOptions): void {
   addMediaRoutes(api, options);
   addFrameRoutes(api, options);
   addProtectionRoutes(api, options);
-  const { streams, ptz, settings } = options;
+  const { events, streams, ptz, settings } = options;
+  if (events !== undefined) addEventRoutes(api, { ...options, events });
   if (streams !== undefined) addStreamRoutes(api, { ...options, streams });
   if (ptz !== undefined) addPtzRoutes(api, { ...options, ptz });
   if (settings !== undefined) addSettingsRoutes(api, { ...options, settings });
+  const { disks } = options;
+  if (disks !== undefined) addCareRoutes(api, { ...options, disks });
   const { metrics } = options;
   if (metrics !== undefined) addMetricsRoutes(api, { metrics });
   if (accounts !== undefined) addAccountRoutes(api, { ...options, accounts });

@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { test } from 'node:test';
 import type { CaptureHandlers } from '../../firmware/capture/capture-process.ts';
 import { type CapturedCamera, planPipeline } from '../../firmware/capture/pipeline-plan.ts';
 import type { SourceSpec } from '../../firmware/config/source-spec.ts';
@@ -23,11 +24,12 @@ const size = {
 
 function planOf(source: SourceSpec): ReturnType<typeof planPipeline> {
   const camera: CapturedCamera = { id: 'door', source, ...size };
-  return planPipeline(camera, 0);
+  return planPipeline(camera, { hue: 0 });
 }
 
+const program = join(import.meta.dirname, '..', '..', 'dist', 'starling.mjs');
+
 captureProcessContract('the real child', async () => {
-  const program = join(import.meta.dirname, '..', '..', 'dist', 'starling.mjs');
   assert(existsSync(program), 'build the program first: npm run build');
   const folder = await mkdtemp(join(tmpdir(), 'starling-capture-'));
   const path = join(folder, 'short.mp4');
@@ -42,6 +44,40 @@ captureProcessContract('the real child', async () => {
     ends: (handlers) => start(planOf({ kind: 'file', path }), handlers),
     close: () => rm(folder, { recursive: true }),
   };
+});
+
+test('a microphone that cannot be opened is told as that, and not as the end of the picture', async () => {
+  const planned = planOf({ kind: 'test' });
+  const microphone = planPipeline(
+    {
+      id: 'door',
+      source: { kind: 'v4l2', device: '/dev/video0' },
+      ...size,
+      audio: true,
+      microphone: 'hw:77',
+    },
+    { hue: 0 },
+  );
+  const heard = microphone.launch.slice(microphone.launch.indexOf('alsasrc'));
+  const plan = {
+    ...microphone,
+    launch: `${planned.launch} ${heard}`,
+    properties: microphone.properties.filter(({ element }) => element === 'microphone'),
+    ...(planned.testPicture === undefined ? {} : { testPicture: planned.testPicture }),
+  };
+  const told = await new Promise<string>((resolve) => {
+    const child = captureStarter(program)(plan, {
+      data: () => undefined,
+      playing: () => undefined,
+      failed: (message, lost) => {
+        resolve(`${lost}: ${message}`);
+        child.kill();
+      },
+      ended: () => resolve('ended'),
+      exited: (how) => resolve(`exited: ${how}`),
+    });
+  });
+  assert.match(told, /^sound: .*microphone/);
 });
 
 captureProcessContract('the script', async () => {

@@ -24,7 +24,7 @@ class Running implements Disposable {
   private readonly process: ReturnType<ReturnType<typeof captureStarter>>;
 
   constructor(program: string, source: SourceSpec) {
-    const plan = planPipeline({ id: 'door', source, ...size, ...planned }, 0);
+    const plan = planPipeline({ id: 'door', source, ...size, ...planned }, { hue: 0 });
     const stream = new CaptureStream(plan, 'door', 'boot.0');
     this.process = captureStarter(program)(plan, {
       data: (kind, bytes) => {
@@ -101,7 +101,7 @@ describe('settings that change while a pipeline runs', () => {
       if (kind === 'file') assert(high > 450 && high < 900 && low < 250, 'noise takes all it is given');
 
       const fewer = { bitrateKbps: 400, frameRate: 5, keyframeIntervalMs: 1_000 };
-      assert(isLive({ frameRate: 20, keyframeFrames: 20 }, fewer));
+      assert(isLive({ name: 'x264enc', bitrateKbps: 600, frameRate: 20, keyframeFrames: 20 }, fewer));
       await camera.adjust(fewer);
       const slow = await camera.next(4);
       for (const ms of distancesMs(slow)) assert(Math.abs(ms - 200) <= 51, `${ms} ms between pictures`);
@@ -121,7 +121,7 @@ describe('settings that change while a pipeline runs', () => {
 });
 
 test('what the encoder fixes when it begins is not changed while it runs', () => {
-  const encoder = { frameRate: 25, keyframeFrames: 25 };
+  const encoder = { name: 'x264enc', bitrateKbps: 500, frameRate: 25, keyframeFrames: 25 } as const;
   const now = { bitrateKbps: 500, frameRate: 25, keyframeIntervalMs: 1_000 };
   const live = (change: Partial<StreamSettings>): boolean => isLive(encoder, { ...now, ...change });
   assert.deepEqual(

@@ -68,6 +68,31 @@ describe('the capture process', () => {
     );
     assert.equal(network.unit('cam-1').pid, unit, 'the unit itself went on');
   });
+
+  test('that hangs, as encoders do, is missed after 5 s without a picture, killed, and started again', async () => {
+    const unit = network.unit('cam-1').pid;
+    assert(unit !== undefined);
+    const [capture] = childrenOf(unit);
+    assert(capture !== undefined);
+    const before = (await getRecordings(network.url(), 'cam-1')).segments.length;
+    process.kill(capture, 'SIGSTOP');
+    const hungAt = Date.now();
+    const restartedAfter = await until('a new capture process', () => {
+      const running = childrenOf(unit);
+      return running.includes(capture) || running.length === 0 ? undefined : Date.now() - hungAt;
+    });
+    console.log(`a hung capture process replaced after ${restartedAfter} ms`);
+    assert(restartedAfter > 4_500 && restartedAfter < 8_000, `${restartedAfter} ms`);
+    const { gaps } = await until('the new capture is recorded', async () => {
+      const list = await getRecordings(network.url(), 'cam-1');
+      return list.segments.length > before && list.gaps.length > 1 ? list : undefined;
+    });
+    assert.equal(gaps.at(-1)?.reason, 'capture-restarted');
+    assert(
+      network.messages.some((line) => line.includes('no frame for 5 s')),
+      network.messages.join('\n'),
+    );
+  });
 });
 
 describe('sources', () => {

@@ -101,9 +101,9 @@ describeOnNetwork('BIRD', ['bird', 'birdc'], () => {
       cables[place as 0 | 1].plug(router, `fd00:${place}::1/64`);
       cables[place as 0 | 1].plug(machine, `fd00:${place}::2/64`);
       machine.ip('addr', 'add', `${anycast}/128`, 'dev', 'lo', 'nodad', 'preferred_lft', '0');
-      await startBird(rig, machine, { routerId: `10.0.0.${place + 1}`, anycast, costs: { eth0: 10 } });
+      await startBird(rig, machine, { anycast, costs: { eth0: 10 } });
     }
-    await startBird(rig, router, { routerId: '10.0.0.9', anycast, costs: { eth0: 10, eth1: 20 } });
+    await startBird(rig, router, { anycast, costs: { eth0: 10, eth1: 20 } });
     const leadsTo = (device: string) => () => routeOf(router, anycast)?.endsWith(`dev ${device}`);
     await until('the route leads to the near one', leadsTo('eth0'));
     await until('OSPF has settled', () => birdSettled(rig, router));

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import type { Page } from 'playwright-core';
 import { waitFor } from '../support/chromium.ts';
-import { live, withPage } from '../support/page-checks.ts';
+import { artefacts, live, withPage } from '../support/page-checks.ts';
 import { openPageFixture, type PageFixture } from '../support/page-fixture.ts';
 import { PageFixtureApi } from '../support/page-fixture-api.ts';
 
@@ -92,6 +92,17 @@ describe('signing in', { timeout: 120_000 }, () => {
       await page.waitForSelector('.sign-in');
       assert.deepEqual(fixture.api.changes, ['DELETE /api/session']);
       assert.equal(await page.locator('.page-header').count(), 0);
+    }));
+});
+
+describe('servers', { timeout: 120_000 }, () => {
+  it('show what is wrong with their machines, and what to do', () =>
+    withPage(fixture, '#/settings/servers', {}, async ({ page }) => {
+      await page.waitForSelector('text="Disk sda: 8 sectors cannot be read."');
+      await page.waitForSelector('text="Replace the disk soon."');
+      await page.waitForSelector('text="Disk sda: WDC WD40EFRX-68N32N0, 4.0 TB, 34 °C, wants attention"');
+      await page.waitForSelector('text="Disk sda: WDC WD40EFRX-68N32N0, 4.0 TB, 34 °C, well"');
+      await page.screenshot({ path: `${artefacts}servers.png`, fullPage: true });
     }));
 });
 

@@ -9,10 +9,15 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { openNoisyLine } from '../support/console-line.ts';
 import { run } from '../support/gst.ts';
+import { LoopDisk, loopDisksMissing } from '../support/loop-disk.ts';
 import { getCameras, until } from '../support/network.ts';
 import { assertPlayable } from '../support/recorded-video.ts';
 
+const gibibyte = 1024 ** 3;
+/** of the README's examples */
+const boards = { camera: 'raspberry-pi-4b', server: 'generic-x86' } as const;
 const repository = join(import.meta.dirname, '..', '..');
 
 /** Every command in a `sh` block. */
@@ -219,6 +224,46 @@ describe('the README', () => {
     assert(existsSync(join(clone, 'home', 'units', 'server-2', 'page.crt')));
     const ca = await finish(command('node dist/starling.mjs site ca'));
     assert.match(ca.stdout, /-----BEGIN CERTIFICATE-----/);
+  });
+
+  test('makes images and flashes them', { skip: loopDisksMissing() }, async () => {
+    const enroll = '--site ./home';
+    for (const [role, unit] of [
+      ['camera', 'door'],
+      ['server', 'server-3'],
+    ] as const) {
+      const image = command(`npm run image -- --board ${boards[role]} --role ${role}`);
+      const flash = command(`npm run flash -- --image artefacts/images/${boards[role]}-${role}.img`);
+      assert(flash.includes(`--unit ${unit} ${enroll}`), flash);
+      // The tests of boards boot images of the virtual board, whose roots are kept: others are made the same way.
+      const made = await finish(image.replace(boards[role], 'virtual'));
+      assert.equal(made.code, 0, made.stderr);
+      using card = new LoopDisk(6 * gibibyte);
+      const line = flash.replace(boards[role], 'virtual').replace('/dev/sdX', card.device);
+      const flashed = await finish(`${line} --yes`);
+      assert.equal(flashed.code, 0, flashed.stderr);
+      assert.match(flashed.stdout, new RegExp(`${card.device} is unit ${unit}`));
+    }
+  });
+
+  test('opens the console of a unit over a serial line', async () => {
+    await using line = await openNoisyLine({ share: 0, seed: 1 });
+    const settings = join(clone, 'home', 'units', 'server-1', 'unit.yaml');
+    const unit = start(`node dist/starling.mjs console-tty --tty ${line.unit} --config ${settings}`);
+    const ask = (start: string) => finish(command(start).replace('/dev/ttyUSB0', line.bench));
+    const status = await ask('npm run console -- /dev/ttyUSB0 status');
+    assert.match(status.stdout, /server-1[^]*not running/, status.stderr);
+    const bundle = await ask('npm run console -- /dev/ttyUSB0 pull bundle');
+    assert.equal(bundle.code, 0, bundle.stderr);
+    const interactive = start(command('npm run console -- /dev/ttyUSB0').replace('/dev/ttyUSB0', line.bench));
+    let said = '';
+    interactive.stdout?.on('data', (chunk: Buffer) => (said += chunk.toString()));
+    await until('the prompt', () => said.includes('server-1> '), 60_000);
+    interactive.kill('SIGTERM');
+    unit.kill('SIGTERM');
+    await until('both have ended', () =>
+      [interactive, unit].every(({ exitCode, signalCode }) => exitCode !== null || signalCode !== null),
+    );
   });
 
   test('runs networks in virtual time', async () => {

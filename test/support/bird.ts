@@ -1,16 +1,15 @@
 /**
  * BIRD on a machine of the test rig: OSPFv3 over its cables, with BFD, announcing one anycast /128 for as long as the
- * machine's loopback has it.
+ * machine's loopback has it, by the configuration that server images use.
  */
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { birdConfig } from '../../firmware/boxcare/bird-config.ts';
 import type { Machine, Namespaces } from './namespaces.ts';
 
 export interface BirdOptions {
-  /** unique in the network, such as 10.0.0.1 */
-  readonly routerId: string;
   readonly anycast: string;
   /** OSPF cost of each of the machine's interfaces that lead somewhere */
   readonly costs: Readonly<Record<string, number>>;
@@ -20,7 +19,10 @@ export interface BirdOptions {
 export async function startBird(rig: Namespaces, machine: Machine, options: BirdOptions): Promise<void> {
   const file = join(rig.folder, `bird-${machine.name}.conf`);
   const socket = socketOf(rig, machine);
-  writeFileSync(file, configuration(options));
+  const { anycast, costs } = options;
+  const links = Object.entries(costs).map(([name, cost]) => ({ name, cost, isCable: true }));
+  const text = birdConfig({ unit: machine.name, addresses: [{ host: anycast, interface: 'lo' }], links });
+  writeFileSync(file, text ?? '');
   const child = machine.spawn('bird', ['-f', '-c', file, '-s', socket], {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
@@ -36,26 +38,6 @@ export async function startBird(rig: Namespaces, machine: Machine, options: Bird
 
 function socketOf(rig: Namespaces, machine: Machine): string {
   return join(rig.folder, `bird-${machine.name}.ctl`);
-}
-
-function configuration({ routerId, anycast, costs }: BirdOptions): string {
-  const interfaces = Object.entries(costs).map(
-    ([name, cost]) => `
-    interface "${name}" { type ptp; cost ${cost}; hello 1; dead 8; bfd yes; };`,
-  );
-  // `interface "lo" { stub }` would announce nothing: OSPFv3 takes the address from `direct`.
-  return `
-router id ${routerId};
-protocol device { scan time 1; }
-protocol direct { ipv6 { import where net = ${anycast}/128; }; interface "lo"; }
-protocol kernel { ipv6 { import none; export where source != RTS_DEVICE; }; }
-protocol bfd { interface "*" { interval 150 ms; multiplier 4; }; }
-protocol ospf v3 {
-  ipv6 { import all; export filter { if source = RTS_DEVICE then { ospf_metric1 = 1; accept; } reject; }; };
-  area 0 {${interfaces.join('')}
-  };
-}
-`;
 }
 
 /**

@@ -37,6 +37,8 @@ interface BenchOptions {
   readonly stepMs?: number;
   readonly offSinceUs?: number;
   readonly aim?: Aim;
+  readonly source?: CapturedCamera['source'];
+  readonly microphone?: string;
 }
 
 /** One camera; `reel` is what its process plays. */
@@ -50,7 +52,7 @@ export class CaptureBench {
   samples = 0;
   private readonly reel: Reel;
 
-  constructor(reel: Reel, { stepMs = 0, offSinceUs, aim }: BenchOptions = {}) {
+  constructor(reel: Reel, { stepMs = 0, offSinceUs, aim, source, microphone }: BenchOptions = {}) {
     this.reel = reel;
     this.clock = new SettableClock();
     this.clock.stepMs = stepMs;
@@ -61,7 +63,11 @@ export class CaptureBench {
       writtenUtcMs,
     });
     this.service = new CaptureService({
-      camera: aim === undefined ? camera : { ...camera, source: { kind: 'test' } },
+      camera: {
+        ...camera,
+        source: source ?? (aim === undefined ? camera.source : { kind: 'test' }),
+        ...(microphone === undefined ? {} : { microphone, audio: true }),
+      },
       aim,
       hue: 0,
       bootId: 'boot',
@@ -115,6 +121,8 @@ export class CaptureBench {
   }
 
   told(): string[] {
-    return this.states.map((state) => (state.is === 'failed' ? state.failure.message : state.is));
+    return this.states.map((state) =>
+      state.is === 'failed' || state.is === 'silent' ? state.failure.message : state.is,
+    );
   }
 }

@@ -8,6 +8,7 @@ import type { TrackDescription } from '../../firmware/media/sample.ts';
 import { openAccess } from '../../firmware/viewing/access-control.ts';
 import type { ViewingOptions } from '../../firmware/viewing/http-api.ts';
 import type { AccessSite } from './access-site.ts';
+import { wellBox } from './box-reports.ts';
 import { networkAccess, unknownTo } from './figure-one.ts';
 import { frame, videoTrack } from './media-samples.ts';
 import { ViewingSite } from './viewing-site.ts';
@@ -46,7 +47,9 @@ export function fullParts(access: SiteAccess, server: string, open?: 'open'): Pa
       changeServer: (_, wish) => accept({ name: '', days: undefined, ...wish }),
       removeCamera: () => accept(undefined),
     },
+    events: { read: async () => ({ events: [], more: false }) },
     decoder: { jpeg: async () => Buffer.from([0xff, 0xd8, 0xff, 0xd9]) },
+    disks: () => wellBox(server),
     metrics: { render: async () => ({ type: 'text/plain; version=0.0.4', text: 'up 1\n' }) },
   };
 }

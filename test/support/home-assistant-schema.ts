@@ -125,6 +125,16 @@ const select = z.strictObject({
   value_template: template.optional(),
 });
 
+/** https://www.home-assistant.io/integrations/event.mqtt/ */
+const event = z.strictObject({
+  ...entity,
+  platform: z.literal('event'),
+  state_topic: topic,
+  event_types: z.array(z.string().min(1)).min(1),
+  device_class: z.enum(['button', 'doorbell', 'motion']).optional(),
+  value_template: template.optional(),
+});
+
 const device = z.strictObject({
   identifiers: z.array(z.string().min(1)).min(1),
   connections: z.array(z.tuple([z.string(), z.string()])).optional(),
@@ -151,7 +161,7 @@ export const deviceDiscovery = z.strictObject({
   }),
   components: z.record(
     z.string().min(1),
-    z.discriminatedUnion('platform', [camera, binarySensor, sensor, number, select]),
+    z.discriminatedUnion('platform', [camera, binarySensor, sensor, number, select, event]),
   ),
   state_topic: topic.optional(),
   command_topic: topic.optional(),

@@ -3,9 +3,11 @@
 /** `value` also allows types; `type` allows only `import type`. */
 type Allowance = 'value' | 'type';
 
-export const pureParts = ['base', 'media', 'overlay', 'ptz'];
+export const pureParts = ['base', 'media', 'overlay', 'ptz', 'gpio', 'provisioning'];
 const services = [
   'access',
+  'boards',
+  'boxcare',
   'capture',
   'recording',
   'viewing',
@@ -24,6 +26,16 @@ export const exceptions: readonly { from: string; to: string; reason: string }[]
     reason: 'the roles a unit may have are defined once, where certificates name them',
   },
   { from: 'capture', to: 'config', reason: 'a source is printed by the rules that parse it' },
+  {
+    from: 'boards',
+    to: 'config',
+    reason: 'a board.yaml is declared with the same kinds of settings as unit.yaml',
+  },
+  {
+    from: 'boards',
+    to: 'site',
+    reason: 'the roles a unit may have are defined once, where certificates name them',
+  },
   { from: 'viewing', to: 'access', reason: 'what a role allows is decided in one place' },
   { from: 'io', to: 'capture', reason: 'the capture process draws the test picture it pushes' },
 ];
@@ -33,6 +45,8 @@ const table: Readonly<Record<string, Readonly<Record<string, Allowance>>>> = {
   media: { base: 'value' },
   overlay: { base: 'value' },
   ptz: { base: 'value' },
+  provisioning: { base: 'value', config: 'type' },
+  gpio: { base: 'value', ptz: 'type', overlay: 'type', boards: 'type', config: 'type' },
   ...Object.fromEntries(
     services.map((service) => [
       service,
@@ -40,7 +54,7 @@ const table: Readonly<Record<string, Readonly<Record<string, Allowance>>>> = {
     ]),
   ),
   // io carries the pure codecs over sockets and files: it needs their values, and only the services' interfaces.
-  io: { ...every(services, 'type'), ...every([...pureParts, 'config', 'site'], 'value') },
+  io: { ...every(services, 'type'), ...every([...pureParts, 'boards', 'config', 'site'], 'value') },
   roles: every([...pureParts, ...services, 'io'], 'value'),
   cli: every([...pureParts, ...services, 'io', 'roles'], 'value'),
   main: every([...pureParts, ...services, 'io', 'roles', 'cli'], 'value'),

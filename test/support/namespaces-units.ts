@@ -8,12 +8,9 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { CameraDocument } from '../../firmware/config/camera-section.ts';
 import type { UnitOverrides } from '../../firmware/config/enrollment.ts';
-import {
-  type AnycastEndpoint,
-  anycastEndpointsDefault,
-  type CameraDocument,
-} from '../../firmware/config/unit-config.ts';
+import { type AnycastEndpoint, anycastEndpointsDefault } from '../../firmware/config/unit-config.ts';
 import { enrollUnit, initSite } from '../../firmware/io/site-folder.ts';
 import type { SiteAnswer, TablesAnswer, WhereAnswer } from '../../firmware/viewing/api.ts';
 import type { Machine, Namespaces } from './namespaces.ts';
@@ -145,7 +142,8 @@ export class FieldUnit {
 export class Field implements Disposable {
   readonly units: FieldUnit[] = [];
   private readonly rig: Namespaces;
-  private readonly siteFolder: string;
+  /** with its authority; where units are enrolled */
+  readonly siteFolder: string;
   private readonly endpoints: readonly AnycastEndpoint[] | undefined;
 
   private constructor(rig: Namespaces, endpoints: readonly AnycastEndpoint[] | undefined) {

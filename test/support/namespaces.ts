@@ -204,6 +204,14 @@ export class Machine {
   }
 }
 
+/** A port of a switch for a machine that is emulated. */
+export interface Tap {
+  /** name of its interface */
+  readonly interface: string;
+  /** Starts an emulator where the tap is; its pid is that of `command` itself. */
+  spawn(command: string, args: readonly string[], options: SpawnOptions): ChildProcess;
+}
+
 interface Plug {
   readonly machine: Machine;
   readonly port: string;
@@ -217,6 +225,7 @@ export class Switch {
   private readonly room = nameOf(switchRoom);
   private readonly plugs: Plug[] = [];
   private parts = 1;
+  private taps = 0;
 
   constructor(name: string) {
     this.name = name;
@@ -234,6 +243,17 @@ export class Switch {
     machine.ip('addr', 'add', address, 'dev', device, 'nodad');
     this.plugs.push({ machine, port, interface: device });
     return device;
+  }
+
+  /** A port for an emulator; it stays when the emulator ends. */
+  tap(): Tap {
+    const device = `${this.name}t${this.taps++}`;
+    sh('ip', '-n', this.room, 'tuntap', 'add', 'dev', device, 'mode', 'tap');
+    sh('ip', '-n', this.room, 'link', 'set', 'dev', device, 'master', this.name, 'up');
+    return {
+      interface: device,
+      spawn: (command, args, options) => spawn('ip', ['netns', 'exec', this.room, command, ...args], options),
+    };
   }
 
   /** From now on nothing passes to or from these machines, and no link goes down. */

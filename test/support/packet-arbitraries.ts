@@ -211,6 +211,16 @@ const bodies: { readonly [K in wire.PacketName]: fc.Arbitrary<wire.PacketBody<K>
       }),
     ),
   }),
+  'cam-event': record<wire.PacketBody<'cam-event'>>({
+    camera: id,
+    batch: u32,
+    reply: fc.boolean(),
+    kinds: fc.array(id, { maxLength: 8 }),
+    events: fc.array(
+      record({ kind: id, sensor: fc.oneof(id, fc.constant('')), fromUs: i64, toUs: i64 }),
+      few,
+    ),
+  }),
   'cam-query': record<wire.PacketBody<'cam-query'>>({
     request: u32,
     reply: fc.boolean(),

@@ -15,6 +15,7 @@ import type {
   TokenAnswer,
   UserAnswer,
 } from '../../firmware/viewing/api.ts';
+import { failingBox, wellBox } from './box-reports.ts';
 
 /** An answer of the stand-in server. */
 export interface FixtureAnswer {
@@ -111,6 +112,10 @@ export class PageFixtureApi {
         return this.adminsOnly() ?? this.auditAnswer(request.query);
       case 'status':
         return { status: 200, body: status(request.query.get('server') ?? 'north') };
+      case 'disks': {
+        const server = request.query.get('server') ?? 'north';
+        return { status: 200, body: server === 'south' ? failingBox(server) : wellBox(server) };
+      }
       case 'servers':
         return settingsAnswer(this.serverSettings, request, { name: '', days: null });
       case 'cameras':

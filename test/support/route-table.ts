@@ -48,8 +48,10 @@ export const routeTable: Readonly<Record<string, RouteRow>> = {
   'GET /api/cameras': { here: everyUser, atOther: true },
   'GET /api/openapi.json': { here: everyUser, atOther: true },
   'GET /api/status': { target: ({ server }) => `/api/status?server=${server}`, here: everyUser },
+  'GET /api/disks': { target: ({ server }) => `/api/disks?server=${server}`, here: everyUser },
   'GET /api/tables': { target: ({ server }) => `/api/tables?server=${server}`, here: everyUser },
   'GET /api/log': { target: ({ server }) => `/api/log?server=${server}`, here: everyUser },
+  'GET /api/events': { target: ({ camera }) => `/api/events?camera=${camera}`, here: whoSees },
   'GET /api/where/{camera}': { here: whoSees },
   'POST /api/leave': { here: '401 403 403 403 202', atOther: true },
 

@@ -80,8 +80,8 @@ export class ScriptedCapture implements CaptureProcess {
     if (!this.gone) this.handlers.data(sink, bytes);
   }
 
-  fail(message: string): void {
-    if (!this.gone) this.handlers.failed(message);
+  fail(message: string, lost: 'picture' | 'sound' = 'picture'): void {
+    if (!this.gone) this.handlers.failed(message, lost);
     this.exit('exit code 0');
   }
 

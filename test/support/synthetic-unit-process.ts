@@ -7,17 +7,27 @@ import { lightLoad, type SyntheticLoad } from './synthetic-camera.ts';
 
 const program = fileURLToPath(new URL('./synthetic-units.ts', import.meta.url));
 
+interface SyntheticUnitsOptions {
+  readonly load?: SyntheticLoad;
+  readonly camera?: UnitOverrides['camera'] | undefined;
+  readonly anycast?: UnitOverrides['anycast'];
+}
+
 /** Enrolls one camera unit for each id, with a camera of the same id; the process that runs all is not started. */
 export async function addSyntheticUnits(
   field: Field,
   machine: Machine,
   ids: readonly string[],
-  { load = lightLoad, camera }: { load?: SyntheticLoad; camera?: UnitOverrides['camera'] } = {},
+  { load = lightLoad, camera, anycast }: SyntheticUnitsOptions = {},
 ): Promise<FieldUnit> {
   const settings: string[] = [];
   for (const id of ids) {
     const cameras = [{ id, source: 'test', bitrateKbps: 64 }];
-    const overrides = { link: { port: 0 }, ...(camera === undefined ? {} : { camera }) };
+    const overrides = {
+      link: { port: 0 },
+      ...(camera === undefined ? {} : { camera }),
+      ...(anycast === undefined ? {} : { anycast }),
+    };
     settings.push(await field.enroll(id, 'camera', { cameras, overrides }));
   }
   const args = ['--load', JSON.stringify(load), ...settings];

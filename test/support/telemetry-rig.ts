@@ -3,6 +3,7 @@ import { parseBrokerUrl } from '../../firmware/config/mqtt-section.ts';
 import { mqttBroker } from '../../firmware/io/mqtt-broker.ts';
 import { systemClock } from '../../firmware/io/system-clock.ts';
 import { systemRandom } from '../../firmware/io/system-random.ts';
+import type { StoredEvent } from '../../firmware/recording/event-log.ts';
 import { MqttTelemetry } from '../../firmware/telemetry/mqtt-telemetry.ts';
 import type { MountView, SteerWish } from '../../firmware/telemetry/steer-access.ts';
 import { TelemetryCounts } from '../../firmware/telemetry/telemetry-counts.ts';
@@ -25,6 +26,11 @@ export interface TelemetryRig extends AsyncDisposable {
   readonly streamed: StreamWish[];
   /** of every camera; null: it does not move */
   mount: MountView | null;
+  /** what the sensors of every camera can see, and whether somebody moves */
+  sees: readonly string[];
+  motion: boolean | undefined;
+  /** a sensor saw something */
+  saw: (event: StoredEvent) => void;
   frame: ((camera: string) => Promise<Uint8Array | undefined>) | undefined;
 }
 
@@ -53,6 +59,9 @@ export function startRig(broker: Mosquitto, options: RigOptions, ...cameras: Cam
     steered: [],
     streamed: [],
     mount: options.mount ?? null,
+    sees: [],
+    motion: undefined,
+    saw: () => undefined,
     frame: options.frame,
   };
   let stream = { bitrateKbps: 2000, frameRate: 25, keyframeIntervalMs: 1000 };
@@ -84,6 +93,13 @@ export function startRig(broker: Mosquitto, options: RigOptions, ...cameras: Cam
         steer: async (_camera, wish) => {
           rig.steered.push(wish);
           return undefined;
+        },
+      },
+      events: {
+        kindsOf: () => rig.sees,
+        lasts: () => rig.motion,
+        listen: (listener) => {
+          rig.saw = listener;
         },
       },
       ...(options.frame === undefined

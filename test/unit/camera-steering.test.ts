@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { Failure } from '../../firmware/base/failure.ts';
-import type { MountConfig } from '../../firmware/config/unit-config.ts';
+import type { MountConfig } from '../../firmware/config/mount-section.ts';
 import { readSteering, writeSteering } from '../../firmware/io/steering-state.ts';
 import { decodePacketBody, encodePacketBody, packetNumber } from '../../firmware/overlay/packet-codec.ts';
 import { type Packet, type PacketBody, protocolVersion } from '../../firmware/overlay/packets.ts';

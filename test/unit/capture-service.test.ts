@@ -102,9 +102,62 @@ describe('a capture service', () => {
     assert.equal(await bench.waitForStart(), 200);
   });
 
-  test('a process that shows no frame for 5 s is killed, from its start on and from its last frame', async () => {
+  test('an IP camera may take 20 s to show its first frame, and 5 s for each one after that', async () => {
+    const bench = new CaptureBench(reel, { source: { kind: 'rtsp', url: 'rtsp://10.0.0.5/live' } });
+    bench.clock.advance(19_990);
+    assert(!bench.script.last.killed, 'it connects');
+    bench.clock.advance(10);
+    assert(bench.script.last.killed, 'it does not');
+    await bench.waitForStart();
+    bench.clock.advance(15_000);
+    bench.flow(1);
+    bench.clock.advance(4_980);
+    assert(!bench.script.last.killed, 'a frame came');
+    bench.clock.advance(40);
+    assert(bench.script.last.killed, 'no further one came');
+    assert.match(bench.told().join(), /no frame for 20 s.*flowing/);
+  });
+
+  test('a microphone that fails takes no picture away: at once without it, and with it again a minute later', async () => {
+    const source = { kind: 'v4l2', device: '/dev/video0' } as const;
+    const bench = new CaptureBench(reel, { source, microphone: 'hw:9' });
+    assert.deepEqual(bench.script.last.plan.sinks, ['video', 'audio']);
+    bench.script.last.fail('no such device', 'sound');
+    assert((await bench.waitForStart()) <= 10, 'at once');
+    assert.deepEqual(bench.script.last.plan.sinks, ['video']);
+    bench.flow(1);
+    assert.match(bench.told().join(), /microphone: no such device.*flowing/);
+    bench.script.last.exit('SIGSEGV');
+    await bench.waitForStart();
+    assert.deepEqual(bench.script.last.plan.sinks, ['video'], 'not yet again');
+    bench.clock.advance(4_000);
+    for (let second = 4; second < 60; second += 4) {
+      bench.flow(1);
+      bench.clock.advance(4_000);
+    }
+    bench.script.last.exit('SIGSEGV');
+    await bench.waitForStart();
+    assert.deepEqual(bench.script.last.plan.sinks, ['video', 'audio']);
+  });
+
+  test('an IP camera that hangs up is told as that, and a password is in no word about it', async () => {
+    const url = 'rtsp://10.0.0.5/live';
+    const bench = new CaptureBench(reel, {
+      source: { kind: 'rtsp', url, user: 'admin', password: 'hunter2' },
+    });
+    bench.flow(1);
+    bench.script.last.end();
+    await bench.waitForStart();
+    const told = bench.told().join();
+    assert.match(told, /rtsp:\/\/10\.0\.0\.5\/live: the camera ended the connection/);
+    const all = JSON.stringify(bench.states);
+    assert.match(all, /Check the address, user and password/);
+    assert(!all.includes('hunter2') && !all.includes('admin'), all);
+  });
+
+  test('a process that shows no first frame for 30 s, or no further one for 5 s, is killed', async () => {
     const bench = new CaptureBench(reel);
-    bench.clock.advance(4_990);
+    bench.clock.advance(29_990);
     assert(!bench.script.last.killed);
     bench.clock.advance(10);
     assert(bench.script.last.killed);
@@ -116,17 +169,17 @@ describe('a capture service', () => {
     assert(!bench.script.last.killed, 'the last frame counts');
     bench.clock.advance(20);
     assert(bench.script.last.killed, 'and nothing is added to it');
-    assert.match(bench.told().join(), /no frame for 5 s.*flowing/);
+    assert.match(bench.told().join(), /no frame for 30 s.*flowing/);
   });
 
   test('a frame that comes after its process was given up changes nothing', async () => {
     const bench = new CaptureBench(reel);
     bench.script.last.data('video', reel.head);
-    bench.clock.advance(5_000);
+    bench.clock.advance(30_000);
     bench.frames(0, 1);
     assert.deepEqual([bench.samples, bench.told()], [0, []]);
     await bench.waitForStart();
-    assert.match(bench.told().join(), /no frame for 5 s/);
+    assert.match(bench.told().join(), /no frame for 30 s/);
   });
 
   test('a frame of the process before does not give the next one more time', async () => {
@@ -134,7 +187,7 @@ describe('a capture service', () => {
     bench.flow(1);
     bench.script.last.exit('exit code 1');
     await bench.waitForStart();
-    bench.clock.advance(5_000);
+    bench.clock.advance(30_000);
     assert(bench.script.last.killed);
   });
 
@@ -226,6 +279,8 @@ describe('a capture service', () => {
 
   test('runs the plan of its camera', () => {
     const { plan } = new CaptureBench(reel).script.last;
-    assert.deepEqual(plan.properties, [{ element: 'source', property: 'device', value: '/dev/video0' }]);
+    assert.deepEqual(plan.properties, [
+      { element: 'source', property: 'device', value: '/dev/video0', readable: true },
+    ]);
   });
 });

@@ -13,9 +13,18 @@ before(async () => {
 });
 
 function planOf(fields: Partial<PipelinePlan> = {}): PipelinePlan {
-  const encoder = { frameRate: 30, keyframeFrames: 30 };
+  const encoder = { name: 'x264enc', bitrateKbps: 500, frameRate: 30, keyframeFrames: 30 } as const;
   const sinks = ['video', 'audio'] as const;
-  return { launch: '', properties: [], sinks, live: false, audioPrimingUs: 0, encoder, ...fields };
+  return {
+    launch: '',
+    properties: [],
+    sinks,
+    live: false,
+    audioPrimingUs: 0,
+    startMs: 5_000,
+    encoder,
+    ...fields,
+  };
 }
 
 function streamOf(fields: Partial<PipelinePlan> = {}): CaptureStream {

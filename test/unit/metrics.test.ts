@@ -9,6 +9,7 @@ import { Metrics } from '../../firmware/telemetry/metrics.ts';
 import { TelemetryCounts } from '../../firmware/telemetry/telemetry-counts.ts';
 import type { StatusAnswer } from '../../firmware/viewing/api.ts';
 import type { CameraEntry, ServerEntry } from '../../firmware/viewing/directory.ts';
+import { wellBox } from '../support/box-reports.ts';
 import { diskContract } from '../support/disk-contract.ts';
 import { type MetricFamily, parseExposition, valueOf } from '../support/prometheus-text.ts';
 import { SimulatedDisk } from '../support/simulated-disk.ts';
@@ -40,6 +41,7 @@ function scene(): Scene {
     live: { snapshot: () => ({ tracks: [], lastFrameUs: (utcMs - 1_500) * 1000 }), viewers: () => 3 },
     utcMs: () => utcMs,
     linkCosts: () => [{ server: 'ss-2', linkCostMs: 12.5 }],
+    disks: () => wellBox('ss-1'),
     mqtt: counts,
   });
   return {

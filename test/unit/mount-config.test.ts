@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Failure } from '../../firmware/base/failure.ts';
-import { type MountConfig, parseUnitConfig } from '../../firmware/config/unit-config.ts';
+import type { MountConfig } from '../../firmware/config/mount-section.ts';
+import { parseUnitConfig } from '../../firmware/config/unit-config.ts';
 
 function mountIn(text: string): MountConfig {
   const yaml = `{ unit: u, role: camera, site: { name: s }, camera: { cameras: [{ id: c, mount: ${text} }] } }`;
@@ -39,7 +40,8 @@ test('a mount has limits, a speed, a field of view and a home', () => {
 
 test('a mount that cannot be is refused with what was expected', () => {
   const wrong: Readonly<Record<string, string>> = {
-    '{ kind: servo }': 'kind: expected none or simulated',
+    '{ kind: motor }': 'kind: expected none or simulated or digital or servo',
+    '{ kind: servo }': 'kind: expected servos in camera.gpio for a mount of kind servo',
     '{ pan: [10, -10] }': 'pan: expected [MIN, MAX] in degrees, from -180 to 180',
     '{ pan: [-181, 0] }': 'pan[0]: expected [MIN, MAX] in degrees, from -180 to 180',
     '{ pan: 90 }': 'pan: expected [MIN, MAX] in degrees, from -180 to 180',

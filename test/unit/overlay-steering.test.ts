@@ -49,3 +49,34 @@ describe('a camera that is steered', () => {
     );
   });
 });
+
+describe('a camera whose sensors see something', () => {
+  const motion = { kind: 'motion', sensor: '', fromUs: 1_000_000, toUs: 0 };
+  const body: PacketBody<'cam-event'> = {
+    camera: 'cam-1',
+    batch: 3,
+    reply: false,
+    kinds: ['motion'],
+    events: [motion],
+  };
+
+  test('tells its manager, and is answered by it alone', () => {
+    const server = new TestServer();
+    server.manage(1, 'cam-1');
+    server.manage(2, 'cam-2');
+    const told = named(server.packet(1, 'cam-1', 'cam-event', body), 'events');
+    assert.deepEqual(told[0]?.body, body);
+    const answer = { ...body, reply: true, events: [] };
+    assert.equal(sent(server.step({ type: 'events', body: answer }), 'cam-event', 1).length, 1);
+    const elsewhere = { ...answer, camera: 'cam-3' };
+    assert.deepEqual(kinds(server.step({ type: 'events', body: elsewhere })), []);
+  });
+
+  test('speaks for itself alone, and confirms nothing', () => {
+    const server = new TestServer();
+    server.manage(1, 'cam-1');
+    server.manage(2, 'cam-2');
+    assert.deepEqual(kinds(server.packet(2, 'cam-2', 'cam-event', body)), []);
+    assert.deepEqual(kinds(server.packet(1, 'cam-1', 'cam-event', { ...body, reply: true })), []);
+  });
+});

@@ -194,10 +194,10 @@ describe('on the wire', () => {
     assert.equal(encodeDatagram(join).toString('hex'), [...header, ...place, ...unit, ...rest].join(''));
   });
 
-  test('packet numbers never change: 1 to 19, in this order', () => {
+  test('packet numbers never change: 1 to 20, in this order', () => {
     const servers = 'ss-join ss-response ss-connection ss-arriving ss-echo ss-exchange ss-reconnection';
     const more = 'ss-disconnection ss-reconfiguration cam-join cam-response cam-connection cam-echo';
-    const rest = 'cam-rejoin cam-transfer cam-control cam-query ss-relay cam-steer';
+    const rest = 'cam-rejoin cam-transfer cam-control cam-query ss-relay cam-steer cam-event';
     const inOrder = `${servers} ${more} ${rest}`.split(' ');
     assert.deepEqual(wire.numbers, Object.fromEntries(inOrder.map((name, at) => [name, at + 1])));
     assert.deepEqual(names.toSorted(), inOrder.toSorted());

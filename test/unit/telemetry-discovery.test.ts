@@ -1,6 +1,7 @@
 /** What Home Assistant is told, against its documented keys. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { eventReport } from '../../firmware/telemetry/event-source.ts';
 import {
   type CameraIdentity,
   cameraDiscovery,
@@ -28,6 +29,7 @@ const whole: CameraIdentity = {
   mount,
   frameRate: 12,
   snapshots: true,
+  sees: ['motion', 'button'],
 };
 const bare: CameraIdentity = {
   camera: 'cam-2',
@@ -36,6 +38,7 @@ const bare: CameraIdentity = {
   mount: null,
   frameRate: undefined,
   snapshots: false,
+  sees: [],
 };
 
 test('every key that Home Assistant is sent is one that it documents', () => {
@@ -100,6 +103,8 @@ test('sliders and the frame rate are there only where the camera has them', () =
     'manager',
     'frame_age',
     'snapshot',
+    'event',
+    'motion',
     'pan',
     'tilt',
     'frame_rate',
@@ -122,6 +127,7 @@ test('every template reads a field that the state has', () => {
     height: 720,
     stream: { frameRate: 12, bitrateKbps: 2000, keyframeIntervalMs: 1000 },
     mount,
+    motion: false,
   });
   const facts = {
     cameras: 1,
@@ -159,6 +165,7 @@ test('an age is 0 while pictures come, whatever the camera’s clock says', () =
       height: undefined,
       stream: null,
       mount: null,
+      motion: undefined,
     }).frameAgeSeconds;
   assert.deepEqual([undefined, -5_000, 0, 2_999, 3_000, 59_999].map(age), [null, 0, 0, 0, 3, 59]);
 });
@@ -193,4 +200,28 @@ test('a topic that was heard means a command, a claim, Home Assistant, or nothin
     assert.equal(about(strange), 'null', strange);
   }
   for (const topic of topics.heardOf('cam-1')) assert.notEqual(about(topic), 'null', topic);
+});
+
+test('a camera with sensors has its events, and says whether somebody moves if it can see that', () => {
+  const of = (sees: readonly string[]) =>
+    cameraDiscovery(topics, server('ss-1'), { ...whole, sees }).components;
+  const { event, motion } = of(['motion', 'button']);
+  assert.deepEqual(event?.['event_types'], ['motion', 'motion-end', 'button', 'button-end']);
+  assert.equal(event?.['state_topic'], topics.camera('cam-1', 'event'));
+  assert.equal(motion?.['value_template'], '{{ value_json.motion }}');
+  const without = of(['button']);
+  assert.deepEqual([without['motion'], of([])['event']], [undefined, undefined]);
+});
+
+test('an event says what, where, from when and to when', () => {
+  const fromUs = Date.parse('2026-11-22T12:00:00.500Z') * 1_000;
+  const seen = { camera: 'cam-1', kind: 'end-stop', sensor: 'pan-max', fromUs, toUs: 0 };
+  const from = '2026-11-22T12:00:00.500Z';
+  const told = { kind: 'end-stop', sensor: 'pan-max', from };
+  assert.deepEqual(JSON.parse(eventReport(seen)), { event_type: 'end-stop', ...told, to: null });
+  assert.deepEqual(JSON.parse(eventReport({ ...seen, toUs: fromUs + 1_000_000 })), {
+    event_type: 'end-stop-end',
+    ...told,
+    to: '2026-11-22T12:00:01.500Z',
+  });
 });

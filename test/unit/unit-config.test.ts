@@ -47,6 +47,8 @@ test('a camera needs no more than its names', () => {
     },
     overlay: { profile: 'lan' },
     clock: { trusted: 'auto' },
+    board: 'auto',
+    console: { lockMinutes: 10 },
     log: { level: 'info' },
     camera: {
       cameras: [
@@ -70,6 +72,14 @@ test('a camera needs no more than its names', () => {
           },
         },
       ],
+      gpio: {
+        servoDriver: 'auto',
+        servos: false,
+        endStops: false,
+        pir: false,
+        button: false,
+        tallyLed: false,
+      },
       outbox: { secondsMax: 60, bytesMax: 33_554_432 },
     },
   });

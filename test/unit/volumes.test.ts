@@ -26,8 +26,14 @@ class Rack {
   reserve = 0;
   private ids = 1;
 
+  /** folders whose disk was pulled */
+  readonly pulled = new Set<string>();
+
   open(folders = ['/a', '/b'], by = owner): Promise<Volumes> {
     return Volumes.open({
+      present: async (folder) => {
+        if (this.pulled.has(folder)) throw new Failure('FILE_MISSING', `${folder}: gone`, { advice: '' });
+      },
       disk: this.disk,
       index: this.index.open(),
       folders,
@@ -85,6 +91,28 @@ describe('volumes', () => {
       ids,
     );
     assert.equal(moved.byNumber(0)?.folder, '/c');
+  });
+
+  test('a folder whose disk was pulled is missing, though all of it can still be read, until the disk is back', async () => {
+    const rack = new Rack();
+    const volumes = await rack.open();
+    rack.pulled.add('/a');
+    await volumes.check();
+    assert.deepEqual(states(volumes), ['missing', 'ok']);
+    assert.equal(reasons(volumes), '/a: gone\n');
+    await volumes.check();
+    assert.deepEqual(states(volumes), ['missing', 'ok']);
+    rack.pulled.clear();
+    await volumes.check();
+    assert.deepEqual(states(volumes), ['ok', 'ok']);
+  });
+
+  test('a folder whose disk was never there is not marked', async () => {
+    const rack = new Rack();
+    rack.pulled.add('/a');
+    const volumes = await rack.open();
+    assert.deepEqual(states(volumes), ['missing', 'ok']);
+    assert.equal(await rack.disk.size('/a/.starling-volume'), undefined);
   });
 
   test('an empty mount point is not recorded to, and is when the volume is back', async () => {

@@ -10,6 +10,7 @@ import { Dialog } from './parts-dialog.tsx';
 import { FormActions, TextField, useForm } from './parts-form.tsx';
 import { IconButton } from './parts-icons.tsx';
 import { attempt, showToast } from './parts-toast.tsx';
+import { ServerMachine } from './server-machine.tsx';
 import { may } from './session-state.ts';
 import { askAgain, serverName, site } from './site-state.ts';
 import { durationText, momentText } from './time-text.ts';
@@ -102,6 +103,10 @@ function ServerStatus({ id }: { id: string }) {
         ))}
         {status.volumes.length === 0 && <li class="quiet">It has no volume and records nothing.</li>}
       </ul>
+      <ServerMachine
+        id={id}
+        told={status.volumes.flatMap(({ reason }) => (reason === null ? [] : [reason]))}
+      />
       <p class="quiet">
         {`Starling ${status.version}, up ${durationText(status.uptimeSeconds * 1_000)}, ${countText(status.cameras.length, 'camera')}`}
       </p>

@@ -98,11 +98,9 @@ export function matching(root: string, pattern: string): string[] {
 
 function fstab(layout: Layout): string {
   const root = partitionNamed(layout, 'root-a').partUuid;
-  const data = partitionNamed(layout, 'data').partUuid;
   return [
-    '# By the ids of this image, so that no other disk with the same labels is taken for its own.',
+    '# By the id of this image, so that no other disk with the same label is taken for its own. /usr/lib/starling/prepare-disk\n# mounts /data.',
     `PARTUUID=${root} / ext4 ro,noatime 0 1`,
-    `PARTUUID=${data} /data ext4 noatime,nosuid,nodev,commit=5,errors=remount-ro,nofail,x-systemd.requires=starling-disk.service,x-systemd.device-timeout=10min,x-systemd.device-bound=no 0 2`,
     'tmpfs /var tmpfs mode=0755,nosuid,nodev,size=25% 0 0',
     'tmpfs /tmp tmpfs mode=1777,nosuid,nodev,size=25% 0 0',
     'tmpfs /volumes tmpfs mode=0755,nosuid,nodev,noexec,size=64k 0 0',

@@ -9,7 +9,7 @@ import { run } from '../gst.ts';
 
 const projectFolder = join(import.meta.dirname, '..', '..', '..');
 
-export interface ImageWish {
+interface ImageWish {
   readonly board: string;
   readonly role: 'camera' | 'server';
   readonly architecture: 'amd64' | 'arm64';

@@ -18,7 +18,7 @@ import { Guest, type GuestDisk } from './guest.ts';
 import { networkPrefix, TapNetwork } from './tap-network.ts';
 
 /** What a guest is besides its disk. */
-export interface GuestSettings {
+interface GuestSettings {
   readonly moreDisks?: readonly GuestDisk[];
   /** what its clock shows at the start, as `2020-01-01T00:00:00` */
   readonly startsAt?: string;

@@ -8,7 +8,7 @@ import { type BoardImage, runScript, secondsSince } from './board-image.ts';
 /** Room for the data partition, besides the image. */
 const dataBytes = 512 * 1024 * 1024;
 
-export interface FlashWish {
+interface FlashWish {
   readonly image: BoardImage;
   /** file to make */
   readonly disk: string;

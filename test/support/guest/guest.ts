@@ -28,7 +28,7 @@ export interface GuestDisk {
   readonly bus: 'virtio' | 'usb';
 }
 
-export interface GuestOptions {
+interface GuestOptions {
   /** of the host's folder for sockets and traces, which must be there */
   readonly folder: string;
   readonly architecture: 'amd64' | 'arm64';

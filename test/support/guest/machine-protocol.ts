@@ -9,7 +9,7 @@ import { LineSocket } from './line-socket.ts';
 const answerMs = 60_000;
 const eventsMax = 1_000;
 
-export interface MachineEvent {
+interface MachineEvent {
   readonly event: string;
   readonly data?: Readonly<Record<string, unknown>>;
 }

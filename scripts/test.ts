@@ -24,9 +24,11 @@ const suites = [
 ];
 // Node applies this to each test file as a whole as well as to each test in it.
 const testTimeoutMs = 180_000;
+/** Guests whose processor is translated. */
+const guestTimeoutMs = 900_000;
 const twoAtATime = new Set(['unit', 'integration', 'recording']);
-// Too long for every run; `npm run test:page`, `npm run test:board:arm64`.
-const byHand = new Set(['page', 'board-arm64']);
+// Too long for every run: `npm run test:page`, `npm run test:board`, `npm run test:board:arm64`.
+const byHand = new Set(['page', 'board', 'board-arm64']);
 const usage = `usage: tsx scripts/test.ts [${suites.join('|')} ...] [--only SUBSTRING]`;
 
 interface Result {
@@ -130,7 +132,7 @@ function runSuite(name: string, files: readonly string[]): Result {
       '--import',
       'tsx',
       '--test',
-      `--test-timeout=${testTimeoutMs}`,
+      `--test-timeout=${name.startsWith('board') ? guestTimeoutMs : testTimeoutMs}`,
       `--test-concurrency=${twoAtATime.has(name) ? 2 : 1}`,
       '--test-reporter=spec',
       '--test-reporter-destination=stdout',

@@ -13,7 +13,7 @@ export interface ServoBench extends AsyncDisposable {
 
 const frameMs = 20;
 /** Pulses that are measured; and how long they may take on a machine that can hardly make them. */
-const enough = 12;
+const enough = 24;
 const settledFrames = 10;
 /** Those that may still be as long as was said before. */
 const stale = 4;

@@ -1,6 +1,6 @@
 /**
- * Trees of `/proc`, `/sys` and `/run/udev` as machines have them, shortened to what is read, in a folder that stands for
- * `/`. The value of a path is what the file holds; `-> TARGET` makes a link.
+ * Trees of `/proc`, `/sys` and `/run/udev` in the form that machines have them, written for the tests and not taken from
+ * machines, in a folder that stands for `/`. The value of a path is what the file holds; `-> TARGET` makes a link.
  */
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,6 +1,6 @@
 /**
- * Outputs of `smartctl --json --all`, shortened to what is read and its neighbourhood, in the form of smartmontools 7.3
- * and 7.5. Serial numbers are made up.
+ * Outputs of `smartctl --json --all`, written after the form that smartmontools 7.3 and 7.5 have, and not taken from disks:
+ * what is read and its neighbourhood.
  */
 
 const head = (

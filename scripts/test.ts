@@ -24,8 +24,9 @@ const suites = [
 ];
 // Node applies this to each test file as a whole as well as to each test in it.
 const testTimeoutMs = 180_000;
-/** Guests whose processor is translated. */
-const guestTimeoutMs = 900_000;
+/** Of guests whose processor is translated, and of the README's commands on a machine with other work. */
+const longTimeoutMs = 900_000;
+const takesLong = new Set(['board', 'board-arm64', 'readme']);
 const twoAtATime = new Set(['unit', 'integration', 'recording']);
 // Too long for every run: `npm run test:page`, `npm run test:board`, `npm run test:board:arm64`.
 const byHand = new Set(['page', 'board', 'board-arm64']);
@@ -132,7 +133,7 @@ function runSuite(name: string, files: readonly string[]): Result {
       '--import',
       'tsx',
       '--test',
-      `--test-timeout=${name.startsWith('board') ? guestTimeoutMs : testTimeoutMs}`,
+      `--test-timeout=${takesLong.has(name) ? longTimeoutMs : testTimeoutMs}`,
       `--test-concurrency=${twoAtATime.has(name) ? 2 : 1}`,
       '--test-reporter=spec',
       '--test-reporter-destination=stdout',

@@ -39,8 +39,8 @@ describe('the README', () => {
     return found;
   }
 
-  function start(line: string): ChildProcess {
-    return spawn('bash', ['-c', `exec ${line}`], { cwd: clone, stdio: ['ignore', 'pipe', 'pipe'] });
+  function start(line: string, input: 'ignore' | 'pipe' = 'ignore'): ChildProcess {
+    return spawn('bash', ['-c', `exec ${line}`], { cwd: clone, stdio: [input, 'pipe', 'pipe'] });
   }
 
   async function finish(line: string): Promise<{ stdout: string; stderr: string; code: number | null }> {
@@ -255,15 +255,16 @@ describe('the README', () => {
     assert.match(status.stdout, /server-1[^]*not running/, status.stderr);
     const bundle = await ask('npm run console -- /dev/ttyUSB0 pull bundle');
     assert.equal(bundle.code, 0, bundle.stderr);
-    const interactive = start(command('npm run console -- /dev/ttyUSB0').replace('/dev/ttyUSB0', line.bench));
+    const interactive = command('npm run console -- /dev/ttyUSB0').replace('/dev/ttyUSB0', line.bench);
+    const terminal = start(interactive, 'pipe');
     let said = '';
-    interactive.stdout?.on('data', (chunk: Buffer) => (said += chunk.toString()));
+    terminal.stdout?.on('data', (chunk: Buffer) => (said += chunk.toString()));
     await until('the prompt', () => said.includes('server-1> '), 60_000);
-    interactive.kill('SIGTERM');
+    const ctrlBracket = '\u001d';
+    terminal.stdin?.write(ctrlBracket);
+    await until('it has ended', () => terminal.exitCode === 0);
     unit.kill('SIGTERM');
-    await until('both have ended', () =>
-      [interactive, unit].every(({ exitCode, signalCode }) => exitCode !== null || signalCode !== null),
-    );
+    await until('so has the other end', () => unit.exitCode !== null || unit.signalCode !== null);
   });
 
   test('runs networks in virtual time', async () => {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 
-const seeds = 2_000;
+const seeds = 1_000;
 
 test(`${seeds} seeds of 3 to 40 servers pass`, () => {
   const run = spawnSync('npm', ['run', '-s', 'sim', '--', '--seeds', String(seeds), '--first', '200001'], {

@@ -274,7 +274,11 @@ describe('the README', () => {
   });
 
   test('prints a table of figures', async () => {
-    const bench = await finish(`${command('npm run bench')} -- --quick`);
+    const line = `${command('npm run bench')} -- --quick`;
+    let bench = await finish(line);
+    // Cameras that were kept waiting by other work leave frames out, and the bench says that the run is not valid.
+    for (let again = 0; again < 2 && bench.stderr.includes('not valid: '); again++)
+      bench = await finish(line);
     assert.equal(bench.code, 0, bench.stderr);
     assert.match(bench.stdout, /^capture to display in Chromium, p50 +\d/m);
   });

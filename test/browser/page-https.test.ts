@@ -26,7 +26,8 @@ async function open(page: Page): Promise<void> {
       await page.goto(`${site.url}/#/camera/cam-1`);
       return;
     } catch (problem) {
-      const starting = String(problem).includes('ERR_CONNECTION_REFUSED');
+      // The page that says so may still be on its way when it is tried again.
+      const starting = /ERR_CONNECTION_REFUSED|interrupted by another navigation/.test(String(problem));
       if (!starting || Date.now() > untilMs) throw problem;
     }
   }

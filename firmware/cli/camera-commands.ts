@@ -2,8 +2,10 @@
  * Commands that ask a server: `status`, `cameras`, `watch`, `ptz`, `recordings`, `events`, `protect`, `export`. Each prints a table for people, or with
  * `--json` the answer of the API; what is missing because a server does not answer is said on stderr, exit code 6.
  */
+
 import type { Command } from 'commander';
 import { Failure } from '../base/failure.ts';
+import { formatBytes, formatSpan } from '../base/quantity-text.ts';
 import type { CameraAnswer, CamerasAnswer, SiteAnswer, StatusAnswer } from '../viewing/api.ts';
 import { chooseServer, getJson } from './api-client.ts';
 import { addEventsCommand } from './events-command.ts';
@@ -13,7 +15,7 @@ import { addProtectCommand } from './protect-command.ts';
 import { addPtzCommand } from './ptz-command.ts';
 import { getRecordings } from './recordings-list.ts';
 import { addServerOptions, type ServerOptions } from './server-option.ts';
-import { formatBytes, formatSpan, formatTable } from './text-table.ts';
+import { formatTable } from './text-table.ts';
 import { parseTimeArgument } from './time-argument.ts';
 import { addWatchCommand } from './watch-command.ts';
 import { openInBrowser } from './web-browser.ts';

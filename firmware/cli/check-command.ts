@@ -3,9 +3,11 @@
  *
  * Exit code 0: all is in order, or is now; 7: there are problems, or some are left.
  */
+
 import { SingleBar } from 'cli-progress';
 import type { Command } from 'commander';
 import { Failure } from '../base/failure.ts';
+import { formatBytes, formatSpan } from '../base/quantity-text.ts';
 import type { ServerUnitConfig } from '../config/unit-config.ts';
 import { loadUnitConfig } from '../io/config-file.ts';
 import { realDisk } from '../io/disk.ts';
@@ -16,7 +18,7 @@ import { type CheckReport, type ProblemKind, remedies, unrepaired } from '../rec
 import type { IndexStore } from '../recording/index-store.ts';
 import { processTerminal, type Terminal } from './exit-codes.ts';
 import { indexFolder, openStoppedIndex, type Rebuilt, rebuildIndex } from './index-rebuild.ts';
-import { formatBytes, formatSpan, formatTable, printable } from './text-table.ts';
+import { formatTable, printable } from './text-table.ts';
 
 /** Problems and notes that are printed for a person; all are in the JSON, up to its own bound. */
 const printedMax = 100;

@@ -1,11 +1,13 @@
 /** `starling events`: what sensors of cameras saw: motion, a button, an end stop. The newest first. */
+
 import type { Command } from 'commander';
 import { Failure } from '../base/failure.ts';
+import { formatSpan } from '../base/quantity-text.ts';
 import type { EventsAnswer } from '../viewing/api.ts';
 import { chooseServer, getJson } from './api-client.ts';
 import type { Terminal } from './exit-codes.ts';
 import type { ServerOptions } from './server-option.ts';
-import { formatSpan, formatTable } from './text-table.ts';
+import { formatTable } from './text-table.ts';
 import { parseTimeArgument } from './time-argument.ts';
 
 interface EventsOptions extends ServerOptions {

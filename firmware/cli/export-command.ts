@@ -5,11 +5,13 @@
  * existing file is kept unless `--force`; an export that was interrupted goes on from FILE.part at the next call; what
  * is missing in the file is named, exit code 6, but not what was never recorded for a reason that is known.
  */
+
 import { stat } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { SingleBar } from 'cli-progress';
 import { type Command, Option } from 'commander';
 import { Failure } from '../base/failure.ts';
+import { formatBytes } from '../base/quantity-text.ts';
 import { writeProgressive } from '../media/progressive-mp4.ts';
 import type { RecordingsAnswer } from '../viewing/api.ts';
 import type { TimeRange } from '../viewing/time-query.ts';
@@ -20,7 +22,7 @@ import { type ExportRequest, PartFile, writeWholeFile } from './export-part.ts';
 import { CannotJoin, overlapUs, Splice } from './export-splice.ts';
 import { getRecordings } from './recordings-list.ts';
 import { ResponseBody } from './response-body.ts';
-import { formatBytes } from './text-table.ts';
+
 import { parseTimeArgument } from './time-argument.ts';
 
 const partialHeader = 'x-starling-partial';

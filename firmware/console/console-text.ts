@@ -2,6 +2,7 @@
  * Data as people read it on a plain 80-column terminal: tables, name and value, the one screen of `status`. Names come
  * from other machines, so nothing but printable characters gets through.
  */
+import { formatSpan } from '../base/quantity-text.ts';
 import { type Check, type CheckLevel, worstLevel } from './command-table.ts';
 
 const columnsMax = 79;
@@ -95,7 +96,7 @@ export interface StatusAnswerData extends StatusHead {
 /** One screen: what is wrong first, each with the next step. */
 export function statusText({ unit, role, version, uptimeSeconds, utc, checks }: StatusAnswerData): string {
   const level = worstLevel(checks);
-  const up = uptimeSeconds === null ? 'not running' : `up ${spanText(uptimeSeconds)}`;
+  const up = uptimeSeconds === null ? 'not running' : `up ${formatSpan(Math.round(uptimeSeconds))}`;
   const order: readonly CheckLevel[] = ['FAIL', 'WARN', 'OK'];
   const sorted = order.flatMap((one) => checks.filter((check) => check.level === one));
   const width = Math.min(18, Math.max(4, ...sorted.map(({ name }) => name.length)));
@@ -125,34 +126,4 @@ export function wrap(text: string, width: number): string[] {
     rest = rest.slice(at).trimStart();
   }
   return lines.length === 0 ? [''] : lines;
-}
-
-/** Such as `2d 3h`, `10m 5s`. */
-export function spanText(seconds: number): string {
-  const whole = Math.max(0, Math.round(seconds));
-  const parts = [
-    [Math.floor(whole / 86400), 'd'],
-    [Math.floor(whole / 3600) % 24, 'h'],
-    [Math.floor(whole / 60) % 60, 'm'],
-    [whole % 60, 's'],
-  ] as const;
-  const first = parts.findIndex(([count]) => count > 0);
-  if (first < 0) return '0s';
-  return parts
-    .slice(first, first + 2)
-    .filter(([count]) => count > 0)
-    .map(([count, unit]) => `${count}${unit}`)
-    .join(' ');
-}
-
-/** Decimal units, such as `12.3 MB`. */
-export function bytesText(bytes: number): string {
-  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
-  let value = bytes;
-  let place = 0;
-  while (value >= 1000 && place < units.length - 1) {
-    value /= 1000;
-    place += 1;
-  }
-  return `${place === 0 ? value : value.toFixed(1)} ${units[place]}`;
 }

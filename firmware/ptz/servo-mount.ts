@@ -17,13 +17,13 @@ import {
   type Position,
   withinLimit,
 } from './position.ts';
+import { zoomDoublingsPerSecond } from './simulated-mount.ts';
 import { type MoveLimits, standing, stateAt, type Trajectory, trajectoryTo } from './trajectory.ts';
 
 /** One pulse of a servo. */
 const drivePeriodMs = 20;
 /** Full speed is reached in this time. */
 const rampSeconds = 0.25;
-const zoomDoublingsPerSecond = 1;
 
 export type TurnAxis = 'pan' | 'tilt';
 export type EndSide = 'min' | 'max';

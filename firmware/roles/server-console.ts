@@ -2,9 +2,11 @@
  * What a server answers on its field console: its neighbors, the patent's tables, the cameras it knows, its volumes, and
  * the lines of `status` about them.
  */
+
 import { Failure } from '../base/failure.ts';
+import { formatBytes } from '../base/quantity-text.ts';
 import type { Check, CommandTable, ConsoleAnswer } from '../console/command-table.ts';
-import { bytesText } from '../console/console-text.ts';
+
 import type { CameraView, ServerView, TablesView } from '../overlay/views.ts';
 import type { StatusAnswer } from '../viewing/api.ts';
 import type { NetworkAccess } from '../viewing/network-access.ts';
@@ -205,7 +207,7 @@ function recordingChecks({ alarms, volumes, cameras }: StatusAnswer): Check[] {
           text: `${volume.folder}: ${volume.state}, ${volume.reason ?? ''}`,
           next: '`disks`: is it plugged in, and does the kernel see it?',
         };
-      return { name, level: 'OK', text: `${volume.folder}, ${bytesText(volume.freeBytes)} free` };
+      return { name, level: 'OK', text: `${volume.folder}, ${formatBytes(volume.freeBytes)} free` };
     }),
   ];
 }

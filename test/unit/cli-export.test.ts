@@ -1,4 +1,5 @@
 /** The commands that ask a server, against one that answers as the API says: files, tables, exit codes. */
+
 import assert from 'node:assert/strict';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import type { RequestListener } from 'node:http';
@@ -6,11 +7,12 @@ import os from 'node:os';
 import path from 'node:path';
 import { describe, test } from 'node:test';
 import { Failure } from '../../firmware/base/failure.ts';
+import { formatBytes, formatSpan } from '../../firmware/base/quantity-text.ts';
 import { chooseServer } from '../../firmware/cli/api-client.ts';
 import { addCameraCommands } from '../../firmware/cli/camera-commands.ts';
 import { signInAdvice } from '../../firmware/cli/credentials.ts';
 import { exitCodeOf, runCommand, type Terminal } from '../../firmware/cli/exit-codes.ts';
-import { formatBytes, formatSpan, formatTable } from '../../firmware/cli/text-table.ts';
+import { formatTable } from '../../firmware/cli/text-table.ts';
 import { parseTimeArgument } from '../../firmware/cli/time-argument.ts';
 import type { CamerasAnswer, RecordingsAnswer } from '../../firmware/viewing/api.ts';
 import { type CommandResult, fakeServer, runCommandLine } from '../support/command-line.ts';

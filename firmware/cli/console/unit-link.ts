@@ -1,12 +1,14 @@
 /**
  * The running unit as the console sees it: asked over its control socket, started again, or found not to run, and why.
  */
+
 import { dirname, resolve } from 'node:path';
 import type { Clock } from '../../base/clock.ts';
 import { Failure } from '../../base/failure.ts';
+import { formatSpan } from '../../base/quantity-text.ts';
 import { parseUnitConfig, type UnitConfig } from '../../config/unit-config.ts';
 import type { Check, ConsoleAnswer } from '../../console/command-table.ts';
-import { spanText } from '../../console/console-text.ts';
+
 import { askControl } from '../../io/control-socket.ts';
 import { readText } from '../../io/text-files.ts';
 import { controlSockets, type FailureNote, failureNotePath } from '../unit-control.ts';
@@ -142,7 +144,7 @@ export class UnitLink {
       const { at, message, advice } = JSON.parse(text) as Partial<FailureNote>;
       if (typeof message !== 'string') return undefined;
       const ago = (this.options.clock.utcMs() - Number(at)) / 1000;
-      const when = ago >= 0 && ago < 1e8 ? `${spanText(ago)} ago: ` : '';
+      const when = ago >= 0 && ago < 1e8 ? `${formatSpan(ago)} ago: ` : '';
       return { at: Number(at), message: `${when}${message}`, advice: String(advice ?? '') };
     } catch {
       return undefined;

@@ -1,8 +1,10 @@
 /** `status`: what the machine and the unit say of themselves on one screen, the faults first. */
+
 import type { Clock } from '../../base/clock.ts';
+import { formatBytes } from '../../base/quantity-text.ts';
 import type { Check } from '../../console/command-table.ts';
 import { worstLevel } from '../../console/command-table.ts';
-import { bytesText, type StatusAnswerData, statusText } from '../../console/console-text.ts';
+import { type StatusAnswerData, statusText } from '../../console/console-text.ts';
 import { memoryFacts, networkPorts, spaceOf } from './machine-facts.ts';
 import type { UnitLink } from './unit-link.ts';
 import { provisionProblem } from './unit-service.ts';
@@ -96,12 +98,12 @@ function linkCheck(ports: Awaited<ReturnType<typeof networkPorts>>): Check {
 
 async function memoryCheck(): Promise<Check> {
   const { totalBytes, availableBytes, cmaFreeBytes } = await memoryFacts();
-  const cma = cmaFreeBytes === null ? '' : `, CMA ${bytesText(cmaFreeBytes)} free`;
+  const cma = cmaFreeBytes === null ? '' : `, CMA ${formatBytes(cmaFreeBytes)} free`;
   const short = availableBytes < totalBytes * memoryShareWarned;
   return {
     name: 'memory',
     level: short ? 'WARN' : 'OK',
-    text: `${bytesText(availableBytes)} of ${bytesText(totalBytes)} available${cma}`,
+    text: `${formatBytes(availableBytes)} of ${formatBytes(totalBytes)} available${cma}`,
     ...(short ? { next: 'fewer cameras, or a smaller outbox' } : {}),
   };
 }
@@ -117,7 +119,7 @@ async function spaceCheck(folder: string): Promise<Check> {
     };
   const share = space.freeBytes / Math.max(1, space.totalBytes);
   const level = share < freeShareFailed ? 'FAIL' : share < freeShareWarned ? 'WARN' : 'OK';
-  const text = `${folder}: ${bytesText(space.freeBytes)} of ${bytesText(space.totalBytes)} free`;
+  const text = `${folder}: ${formatBytes(space.freeBytes)} of ${formatBytes(space.totalBytes)} free`;
   return {
     name: 'data',
     level,

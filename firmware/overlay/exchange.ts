@@ -50,6 +50,7 @@ export class Exchange {
   private cardVersion = 0;
   private ownDirty = true;
   private cardDirty = true;
+  private costsDirty = false;
   private outlivedAt = Number.NEGATIVE_INFINITY;
   /** it has said its last word */
   private gone = false;
@@ -73,6 +74,11 @@ export class Exchange {
 
   touchCard(): void {
     this.cardDirty = true;
+  }
+
+  /** The costs of links have changed: that goes with the next digest. */
+  touchCosts(): void {
+    this.costsDirty = true;
   }
 
   /** Tells every neighbor the header, which has changed. */
@@ -158,8 +164,10 @@ export class Exchange {
     this.spread.forget(link);
   }
 
-  /** Neighbors compare digests; called every `digestMs`. */
+  /** Neighbors compare digests, and hear of new link costs; called every `digestMs`. */
   sendDigests(): void {
+    this.cardDirty ||= this.costsDirty;
+    this.costsDirty = false;
     for (const { link } of this.context.neighbors.live())
       if (link !== undefined) this.spread.sendDigest(link);
     const { timers, now } = this.context;

@@ -31,7 +31,7 @@ interface Suspicion {
 /** Periodic echoes have numbers of their own, so that no reply is taken for another's. */
 const echoRequests = 0x8000_0000;
 
-/** Costs are told again when they have changed by this share and this much. */
+/** Costs are told again, with the next digest, when they have changed by this share and this much. */
 const costChange = { share: 0.25, us: 1_000 } as const;
 
 export interface LivenessParts {
@@ -336,7 +336,9 @@ export class Liveness {
     const change = Math.abs(costUs - told);
     if (told !== 0 && (change < costChange.us || change < told * costChange.share)) return;
     this.toldCosts.set(neighbor.server, costUs);
-    this.parts.exchange.touchCard();
+    // Round trips through a busy machine change with every echo: what they cost to tell must not.
+    if (told === 0) this.parts.exchange.touchCard();
+    else this.parts.exchange.touchCosts();
   }
 
   /** Somebody asks whether a third server lives: echo it, by the link or by dialling it. */

@@ -1,6 +1,7 @@
 /** Suspicion, indirect echoes, refutation and burial of a neighbor, at exact virtual times (ms). */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { batchMs, digestMs } from '../../firmware/overlay/constants.ts';
 import type { Effect } from '../../firmware/overlay/effects.ts';
 import { hashOf } from '../../firmware/overlay/origin-table.ts';
 import type { PacketBody } from '../../firmware/overlay/packets.ts';
@@ -299,11 +300,17 @@ describe('echoes', () => {
   const costMs = (server: TestServer): number | undefined =>
     server.node.tables().neighbor.oneHop[0]?.linkCostMs;
   /** The next echo is answered after so many ms. */
-  function answeredAfter(server: TestServer, ms: number): void {
-    let [echo] = sent(server.run(0), 'ss-echo', 2);
-    while (echo === undefined) [echo] = sent(server.run(1), 'ss-echo', 2);
-    server.run(ms);
-    server.packet(2, 'ss-2', 'ss-echo', echoOf({ request: echo.body.request, reply: true }));
+  function answeredAfter(server: TestServer, ms: number): Effect[] {
+    const effects = server.run(0);
+    let [echo] = sent(effects, 'ss-echo', 2);
+    while (echo === undefined) {
+      const next = server.run(1);
+      effects.push(...next);
+      [echo] = sent(next, 'ss-echo', 2);
+    }
+    effects.push(...server.run(ms));
+    const reply = echoOf({ request: echo.body.request, reply: true });
+    return [...effects, ...server.packet(2, 'ss-2', 'ss-echo', reply)];
   }
 
   test('are sent by the dialler only, once each period', () => {
@@ -335,6 +342,20 @@ describe('echoes', () => {
     );
     assert.deepEqual([answer?.body.request, answer?.body.reply], [9, true]);
     assert.equal(costMs(server), 7);
+  });
+
+  test('through a busy machine, where no two take the same time, are told with the digests only', () => {
+    const server = dialler();
+    answeredAfter(server, 20);
+    server.run(2 * batchMs);
+    let cards = 0;
+    const beganAt = server.now;
+    for (let echo = 0; server.now - beganAt < 3 * digestMs; echo++) {
+      cards += sent(answeredAfter(server, echo % 8 < 4 ? 400 : 2), 'ss-exchange', 2).filter(
+        ({ body }) => body.card !== undefined,
+      ).length;
+    }
+    assert(cards >= 2 && cards <= 4, `${cards} cards in three times ${digestMs} ms`);
   });
 
   test('are not measured by a reply to another one', () => {

@@ -47,7 +47,7 @@ describeOnNetwork('a LAN', [], () => {
   after(() => (field ?? rig)?.[Symbol.dispose]());
 
   test('units with the default settings become one network that has every camera once', async () => {
-    await field.untilWhole('the LAN', allServers(), allCameras(), 30_000);
+    await field.untilWhole('the LAN', allServers(), allCameras());
   });
 
   test('each half of a switch that splits is a network of its own, with the cameras of its side', async () => {
@@ -57,15 +57,15 @@ describeOnNetwork('a LAN', [], () => {
         ({ name }) => servers.east.some(({ id }) => id === name) || name === 'cams-east',
       ),
     );
-    await field.untilWhole('west', servers.west, cameras.west, 20_000);
-    await field.untilWhole('east', servers.east, cameras.east, 20_000);
+    await field.untilWhole('west', servers.west, cameras.west);
+    await field.untilWhole('east', servers.east, cameras.east);
     // So long that nobody still tries to repair what was lost: now only a look around finds the other half.
     await until('the split has lasted', () => Date.now() - splitAt > splitMs);
   });
 
   test('the halves become one network again, one manager for each camera, with whole histories', async () => {
     lan.heal();
-    await field.untilWhole('healed', allServers(), allCameras(), 45_000);
+    await field.untilWhole('healed', allServers(), allCameras());
     const [asked] = servers.east;
     assert(asked);
     for (const camera of allCameras()) {

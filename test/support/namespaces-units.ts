@@ -215,7 +215,7 @@ export class Field implements Disposable {
     what: string,
     servers: readonly FieldUnit[],
     cameras: readonly string[],
-    withinMs: number,
+    withinMs = 90_000,
   ): Promise<number> {
     const startedAt = Date.now();
     let trouble: string | undefined = 'not asked';

@@ -56,7 +56,40 @@ export function rowBytes(row: OriginRow): number {
   return bytes;
 }
 
-/** Which cameras each unit's claims with the highest epoch belong to. */
+/** The highest epoch at which these units have each camera. */
+function epochsOf(units: readonly UnitRow[]): Map<string, number> {
+  const epochs = new Map<string, number>();
+  for (const { cameras, epoch } of units) {
+    for (const camera of cameras) epochs.set(camera, Math.max(epoch, epochs.get(camera) ?? 0));
+  }
+  return epochs;
+}
+
+/** The highest epoch at which one of these units has the camera. */
+function epochOf(units: readonly UnitRow[], camera: string): number | undefined {
+  let highest: number | undefined;
+  for (const { cameras, epoch } of units) {
+    if (cameras.includes(camera)) highest = Math.max(epoch, highest ?? 0);
+  }
+  return highest;
+}
+
+/** Whether both have the same cameras at the same epochs, unit by unit. */
+function sameClaims(a: readonly UnitRow[], b: readonly UnitRow[]): boolean {
+  return (
+    a.length === b.length &&
+    a.every(({ epoch, cameras }, at) => {
+      const other = b[at];
+      return (
+        other?.epoch === epoch &&
+        other.cameras.length === cameras.length &&
+        cameras.every((camera, place) => other.cameras[place] === camera)
+      );
+    })
+  );
+}
+
+/** Who claims a camera with the highest epoch. */
 interface Claim {
   readonly epoch: number;
   readonly server: string;
@@ -137,28 +170,32 @@ export class OriginTable {
 
   /** Keeps the highest epoch of each camera at hand. */
   private claim(row: OriginRow, known: OriginRow | undefined): void {
+    // Most rows tell of links: their units are those that are known.
+    if (known !== undefined && sameClaims(row.units, known.units)) return;
+    const claimed = epochsOf(row.units);
     // What the origin claims no longer, or with a lower epoch, may belong to somebody else now.
     for (const { cameras } of known?.units ?? []) {
       for (const camera of cameras) {
         const best = this.claims.get(camera);
-        if (best?.server !== row.origin) continue;
+        if (best?.server !== row.origin || (claimed.get(camera) ?? -1) >= best.epoch) continue;
         this.claims.delete(camera);
-        if (row.units.some((unit) => unit.epoch >= best.epoch && unit.cameras.includes(camera))) continue;
-        for (const other of this.rows.values()) this.claimOf(other, camera);
+        for (const other of this.rows.values()) {
+          const epoch = epochOf(other.units, camera);
+          if (epoch !== undefined) this.raise(camera, { epoch, server: other.origin });
+        }
       }
     }
-    for (const { cameras } of row.units) for (const camera of cameras) this.claimOf(row, camera);
+    for (const [camera, epoch] of claimed) this.raise(camera, { epoch, server: row.origin });
   }
 
   /** At equal epochs, which no sound network has, the lower id counts, so that all servers agree. */
-  private claimOf(row: OriginRow, camera: string): void {
-    for (const { cameras, epoch } of row.units) {
-      if (!cameras.includes(camera)) continue;
-      const best = this.claims.get(camera);
-      const better =
-        best === undefined || epoch > best.epoch || (epoch === best.epoch && row.origin < best.server);
-      if (better) this.claims.set(camera, { epoch, server: row.origin });
-    }
+  private raise(camera: string, claim: Claim): void {
+    const best = this.claims.get(camera);
+    const better =
+      best === undefined ||
+      claim.epoch > best.epoch ||
+      (claim.epoch === best.epoch && claim.server < best.server);
+    if (better) this.claims.set(camera, claim);
   }
 
   get(origin: string): OriginRow | undefined {

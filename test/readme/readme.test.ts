@@ -40,11 +40,11 @@ describe('the README', () => {
   }
 
   function start(line: string, input: 'ignore' | 'pipe' = 'ignore'): ChildProcess {
-    return spawn('bash', ['-c', `exec ${line}`], { cwd: clone, stdio: [input, 'pipe', 'pipe'] });
+    return spawn('bash', ['--norc', '-c', `exec ${line}`], { cwd: clone, stdio: [input, 'pipe', 'pipe'] });
   }
 
   async function finish(line: string): Promise<{ stdout: string; stderr: string; code: number | null }> {
-    const { stdout, stderr, code } = await run('bash', ['-c', `cd ${clone} && ${line}`]);
+    const { stdout, stderr, code } = await run('bash', ['--norc', '-c', `cd ${clone} && ${line}`]);
     return { stdout: stdout.toString(), stderr, code };
   }
 

@@ -197,7 +197,8 @@ export class Machine {
       .join('');
     // bash is everywhere, curl is not, and a Node for each question would be all this machine has time for.
     const script = `exec 3<>/dev/tcp/127.0.0.1/${pagePort} && printf '${request}' >&3 && exec cat <&3`;
-    const answer = parseAnswer(await this.output('bash', ['-c', script], limitMs));
+    // Its standard input is a socket: bash would take that for a remote login and read the user's start-up file first.
+    const answer = parseAnswer(await this.output('bash', ['--norc', '-c', script], limitMs));
     if (answer.status >= 200 && answer.status < 300) return answer;
     const said = answer.body.toString('utf8', 0, 200);
     throw new Error(`${this.name} ${path}: ${answer.status || 'no answer'} ${said}`);

@@ -26,12 +26,6 @@ const width = 320;
 const height = 180;
 const framesPerSecond = 10;
 
-/** A range of time for the API, up to now. */
-function lastSeconds(seconds: number): string {
-  const nowMs = Date.now();
-  return `from=${new Date(nowMs - seconds * 1_000).toISOString()}&to=${new Date(nowMs).toISOString()}`;
-}
-
 describeWithGuests('a camera unit in an amd64 guest', 'amd64', () => {
   let site: BoardSite;
   let server: FieldUnit;
@@ -80,8 +74,10 @@ describeWithGuests('a camera unit in an amd64 guest', 'amd64', () => {
   });
 
   test('is recorded: pictures of vivid that ffprobe and ffmpeg take', async () => {
-    await durableFrom(Date.now(), 5_000);
-    const { body } = await server.machine.askBytes(`/api/cameras/cam-1/video.mp4?${lastSeconds(4)}`);
+    const fromMs = Date.now();
+    await durableFrom(fromMs, 5_000);
+    const range = `from=${new Date(fromMs).toISOString()}&to=${new Date(fromMs + 5_000).toISOString()}`;
+    const { body } = await server.machine.askBytes(`/api/cameras/cam-1/video.mp4?${range}`);
     const file = join(site.folder('exports'), 'vivid.mp4');
     writeFileSync(file, body);
     await assertPlayable(file);
@@ -91,7 +87,7 @@ describeWithGuests('a camera unit in an amd64 guest', 'amd64', () => {
       `${packets.length} frames in ${seconds.toFixed(1)} s of ${framesPerSecond} frames/s asked for`,
     );
     assert(packets.length > framesPerSecond, `${packets.length} frames`);
-    assert(seconds > 1, `${seconds} s`);
+    assert(seconds > 3, `${seconds} s`);
   });
 
   test('answers on its serial port', async () => {

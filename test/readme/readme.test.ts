@@ -236,6 +236,8 @@ describe('the README', () => {
       const image = command(`npm run image -- --board ${boards[role]} --role ${role}`);
       const flash = command(`npm run flash -- --image artefacts/images/${boards[role]}-${role}.img`);
       assert(flash.includes(`--unit ${unit} ${enroll}`), flash);
+      // A camera's root has GStreamer in it and takes minutes where none is kept; `npm run test:board` makes one, too.
+      if (role === 'camera' && process.env['CI'] !== undefined) continue;
       // The tests of boards boot images of the virtual board, whose roots are kept: others are made the same way.
       const made = await finish(image.replace(boards[role], 'virtual'));
       assert.equal(made.code, 0, made.stderr);

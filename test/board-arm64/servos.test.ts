@@ -18,7 +18,7 @@ import { until } from '../support/network.ts';
 import { assertPlayable, packetsOfFile } from '../support/recorded-video.ts';
 
 /** The processor is translated. */
-const bootMs = 240_000 * patience;
+const bootMs = 480_000 * patience;
 const recordMs = 120_000 * patience;
 const moveMs = 30_000 * patience;
 /** A servo that is told nothing for so long is left alone. */
@@ -94,7 +94,8 @@ describeWithGuests('a camera unit with servos in an arm64 guest', 'arm64', () =>
       },
       recordMs,
     );
-    const { body } = await server.machine.askBytes('/api/cameras/cam-1/video.mp4?from=-10s&to=now');
+    const range = `from=${new Date(askedAt).toISOString()}&to=${new Date(askedAt + 4_000).toISOString()}`;
+    const { body } = await server.machine.askBytes(`/api/cameras/cam-1/video.mp4?${range}`);
     const file = join(site.folder('exports'), 'vivid.mp4');
     writeFileSync(file, body);
     await assertPlayable(file);
@@ -118,8 +119,8 @@ describeWithGuests('a camera unit with servos in an arm64 guest', 'arm64', () =>
       const next = pan[place + 1];
       if (next !== undefined) assert(next.atUs >= atUs + widthUs, 'one pulse after the other');
     }
-    const first = medianWidthUs(pan.slice(0, 10));
-    const last = medianWidthUs(pan.slice(-10));
+    const first = smallestWidthUs(pan.slice(0, 10));
+    const last = smallestWidthUs(pan.slice(-10));
     assert(last > first, `widths grow on the way: ${first} to ${last} µs`);
     assertNear(last, centreUs + 30 * usPerDegree);
   });
@@ -146,6 +147,11 @@ describeWithGuests('a camera unit with servos in an arm64 guest', 'arm64', () =>
     await unit.guest.setInput(panEndStop, 0);
   });
 });
+
+/** Of several: a translated processor is late with most ends of a pulse, and by far. */
+function smallestWidthUs(pulses: readonly Pulse[]): number {
+  return Math.min(...pulses.map(({ widthUs }) => widthUs));
+}
 
 function assertNear(widthUs: number, expectedUs: number): void {
   assert(

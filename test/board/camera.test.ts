@@ -19,7 +19,7 @@ import { until } from '../support/network.ts';
 import { assertPlayable, packetsOfFile } from '../support/recorded-video.ts';
 
 /** Where processors are translated and shared. */
-const bootMs = 120_000 * patience;
+const bootMs = 300_000 * patience;
 const joinMs = 60_000 * patience;
 const recordMs = 60_000 * patience;
 const width = 320;

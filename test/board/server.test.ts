@@ -23,7 +23,7 @@ import { journalPath, lightLoad } from '../support/synthetic-camera.ts';
 import { addSyntheticUnits } from '../support/synthetic-unit-process.ts';
 
 /** Where processors are translated and shared. */
-const bootMs = 150_000 * patience;
+const bootMs = 300_000 * patience;
 const joinMs = 60_000 * patience;
 const noticeMs = 60_000 * patience;
 const durableMs = 60_000 * patience;

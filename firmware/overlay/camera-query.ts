@@ -39,7 +39,7 @@ export class CameraQuery {
     const { context } = this;
     const claim = context.rows.claimTo(camera);
     if (claim === undefined || claim.server === context.self) {
-      return this.answer(query, this.own(camera), context.options.reachableAt);
+      return this.answer(query, this.own(camera), context.reachableAt);
     }
     this.askManager(query, camera, { ...claim, address: context.addressOf(claim.server) }, hopsMax);
   }

@@ -58,6 +58,8 @@ export type OverlayEvent =
   | { type: 'events'; body: PacketBody<'cam-event'> }
   /** server: whether it can record at all; while it cannot, it takes no camera */
   | { type: 'capacity'; usable: boolean }
+  /** server: this machine has got another address */
+  | { type: 'moved'; reachableAt: Address }
   /** leave the network in good order; the effect `left` tells when it is done */
   | { type: 'leave' }
   /** time has passed; sent when the node's `wakeAt` is reached */

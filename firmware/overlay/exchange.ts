@@ -11,6 +11,7 @@ import { counterMax, digestMs } from './constants.ts';
 import type { LinkId } from './effects.ts';
 import { hashOf, isDead, isNewer, rowBytes } from './origin-table.ts';
 import {
+  type Address,
   type Card,
   type DocumentRow,
   linksPerServerMax,
@@ -76,6 +77,12 @@ export class Exchange {
     this.cardDirty = true;
   }
 
+  /** This server is reached at another address than before. */
+  movedTo(address: Address): void {
+    this.context.reachableAt = address;
+    this.ownDirty = true;
+  }
+
   /** The costs of links have changed: that goes with the next digest. */
   touchCosts(): void {
     this.costsDirty = true;
@@ -105,14 +112,14 @@ export class Exchange {
   }
 
   private ownRow(): OriginRow {
-    const { self, incarnation, neighbors, options } = this.context;
+    const { self, incarnation, neighbors, options, reachableAt } = this.context;
     const hashes = neighbors.ids().map(hashOf);
     return {
       origin: self,
       incarnation,
       version: this.version,
       standing: 'alive',
-      link: options.reachableAt,
+      link: reachableAt,
       pageUrl: options.pageUrl,
       neighbors: hashes.sort((a, b) => a - b),
       units: this.hooks.units(),
@@ -137,11 +144,11 @@ export class Exchange {
   }
 
   private card(): Card {
-    const { neighbors, options, joinTime, clock } = this.context;
+    const { neighbors, reachableAt, joinTime, clock } = this.context;
     const toldMax = Math.floor(toldNeighborsMax / Math.max(1, neighbors.size));
     return {
       version: this.cardVersion,
-      link: options.reachableAt,
+      link: reachableAt,
       joinTime: joinTime ?? clock.now(),
       load: this.hooks.load(),
       neighbors: neighbors.all().map(({ server, incarnation, address, joinTime: joined, costUs, card }) => {

@@ -210,7 +210,7 @@ export class JoinAnswers {
       { unit, role: 'server' },
       address,
       (link) => {
-        const body = { nonce: join.body.nonce, link: context.options.reachableAt, joinTime: undefined };
+        const body = { nonce: join.body.nonce, link: context.reachableAt, joinTime: undefined };
         context.send(link, 'ss-response', body);
       },
       () => undefined,

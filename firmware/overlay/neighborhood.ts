@@ -63,17 +63,17 @@ export class Neighborhood {
 
   /** Asks over an open connection: be my neighbor. */
   ask(link: LinkId): void {
-    const { joinTime, options } = this.context;
+    const { joinTime, reachableAt } = this.context;
     this.expect(link, 'ss-connection');
-    this.context.send(link, 'ss-connection', { link: options.reachableAt, joinTime });
+    this.context.send(link, 'ss-connection', { link: reachableAt, joinTime });
   }
 
   /** Asks in a dead server's place, or to bring two parts together: that is not refused for having enough links. */
   reconnect(link: LinkId, dead: string | undefined): void {
     if (this.degree() >= repairDegreeMax) return;
-    const { joinTime, options, clock } = this.context;
+    const { joinTime, reachableAt, clock } = this.context;
     this.expect(link, 'ss-reconnection');
-    const body = { link: options.reachableAt, joinTime: joinTime ?? clock.now(), dead };
+    const body = { link: reachableAt, joinTime: joinTime ?? clock.now(), dead };
     this.context.send(link, 'ss-reconnection', body);
   }
 
@@ -100,7 +100,7 @@ export class Neighborhood {
     const given = body.joinTime ?? clock.now();
     context.send(link.id, 'ss-response', {
       nonce: undefined,
-      link: context.options.reachableAt,
+      link: context.reachableAt,
       joinTime: given,
     });
     this.become(link, { address: body.link, joinTime: given, network, accepted: true });

@@ -283,9 +283,9 @@ export class ServedCameras {
 
   /** Whom a camera may ask when nobody answers its joins: this server and its neighbors. */
   private known(): KnownServer[] {
-    const { self, options, neighbors } = this.context;
+    const { self, reachableAt, neighbors } = this.context;
     const others = neighbors.all().map(({ server, address }) => ({ server, link: address }));
-    return [{ server: self, link: options.reachableAt }, ...others].slice(0, 8);
+    return [{ server: self, link: reachableAt }, ...others].slice(0, 8);
   }
 
   /** Somebody took a camera off the lists: it is claimed no longer, unless it is back. */

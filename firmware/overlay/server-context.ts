@@ -30,7 +30,7 @@ export interface ServerNodeOptions {
   readonly unit: string;
   /** where others dial this server */
   readonly link: Address;
-  /** where servers that never saw a join of this one reach it: an address of this machine, never `::` */
+  /** where servers that never saw a join of this one reach it at first: an address of this machine, never `::` */
   readonly reachableAt: Address;
   readonly pageUrl: string;
   readonly incarnation: number;
@@ -70,6 +70,8 @@ export class ServerContext {
   /** given by whoever accepted this server's join; undefined until it has joined or founded */
   joinTime: HlcTime | undefined;
   leaving = false;
+  /** as in the options, until this machine gets another address */
+  reachableAt: Address;
   /** whether this server can record at all */
   usable = true;
   private effects: Effect[] = [];
@@ -81,6 +83,7 @@ export class ServerContext {
     this.options = options;
     this.profile = options.profile;
     this.degree = options.degree ?? degreeDefault;
+    this.reachableAt = options.reachableAt;
     this.random = options.random;
     this.incarnation = options.incarnation;
     this.neighbors = new NeighborTable(unit);

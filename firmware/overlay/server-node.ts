@@ -205,7 +205,11 @@ export class ServerNode implements OverlayNode {
     const { context } = this;
     switch (event.type) {
       case 'start':
-        return this.start();
+        this.handover.start();
+        this.liveness.start();
+        this.exchange.sendDigests();
+        this.answers.start();
+        return this.joins.start();
       case 'datagram':
         return this.datagram(event.packet, event.from, event.multicast);
       case 'dialed':
@@ -226,6 +230,8 @@ export class ServerNode implements OverlayNode {
         return this.exchange.write(event.kind, event.id, event.value);
       case 'capacity':
         return this.served.setUsable(event.usable);
+      case 'moved':
+        return this.exchange.movedTo(event.reachableAt);
       case 'leave':
         return this.leaving.begin();
       case 'tick':
@@ -233,14 +239,6 @@ export class ServerNode implements OverlayNode {
       default:
         return this.commands.command(event);
     }
-  }
-
-  private start(): void {
-    this.handover.start();
-    this.liveness.start();
-    this.exchange.sendDigests();
-    this.answers.start();
-    this.joins.start();
   }
 
   private datagram(packet: Packet, from: string, multicast: boolean): void {

@@ -10,7 +10,7 @@ import type { Clock } from '../base/clock.ts';
 import { type FrameParts, joinParts } from '../base/frames.ts';
 import type { Effect, LinkId, OverlayEvent, OverlayNode, StoryAbout } from '../overlay/effects.ts';
 import { decodePacketBody, encodePacketBody, packetNumber } from '../overlay/packet-codec.ts';
-import type { Packet, PacketBody } from '../overlay/packets.ts';
+import type { Address, Packet, PacketBody } from '../overlay/packets.ts';
 import type { FrameLink, Surroundings } from '../overlay/surroundings.ts';
 import type { Log, Refusals } from '../runtime/log.ts';
 
@@ -134,6 +134,11 @@ export class OverlayShell implements AsyncDisposable {
   /** Server: whether it can record at all. */
   capacity(usable: boolean): void {
     this.handle({ type: 'capacity', usable });
+  }
+
+  /** Server: this machine has got another address. */
+  movedTo(reachableAt: Address): void {
+    this.handle({ type: 'moved', reachableAt });
   }
 
   /** Leaves the network in good order; the effect `left` follows. */

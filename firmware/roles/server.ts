@@ -16,7 +16,7 @@ import { systemRandom } from '../io/system-random.ts';
 import { loadIdentity } from '../io/tls-identity.ts';
 import { listenForLinks } from '../io/tls-link.ts';
 import { profiles } from '../overlay/constants.ts';
-import type { DocumentRow } from '../overlay/packets.ts';
+import type { Address, DocumentRow } from '../overlay/packets.ts';
 import { ServerNode } from '../overlay/server-node.ts';
 import type { CameraView } from '../overlay/views.ts';
 import type { Recorder } from '../recording/recorder.ts';
@@ -31,7 +31,7 @@ import { createLiveHub } from '../viewing/live-hub.ts';
 import type { NetworkAccess } from '../viewing/network-access.ts';
 import type { PageAssets } from '../viewing/page-shell.ts';
 import { alarmJson, volumeJson } from '../viewing/recording-json.ts';
-import { advertisedAddress, reachableAddress } from './advertised-address.ts';
+import { advertisedAddress, reachableAddress, watchAddress } from './advertised-address.ts';
 import { openClockCare, startBoxCare } from './box-watch.ts';
 import type { RoleOptions } from './camera.ts';
 import { CameraQueries } from './camera-queries.ts';
@@ -165,11 +165,12 @@ export async function startServer(options: ServerOptions): Promise<AsyncDisposab
     });
     services.use(listener);
 
+    const reachedAt = (): Address => reachableAddress(config.link, listener.port);
     node = new ServerNode({
       site: identity.site,
       unit: config.unit,
       link: advertisedAddress(config.link, listener.port),
-      reachableAt: reachableAddress(config.link, listener.port),
+      reachableAt: reachedAt(),
       pageUrl: http.url,
       incarnation,
       camerasMax: config.server.camerasMax,
@@ -220,6 +221,11 @@ export async function startServer(options: ServerOptions): Promise<AsyncDisposab
       onEffect,
     });
     services.use(overlay);
+    const movedTo = (address: Address): void => {
+      log('info', `is reached at ${address.host} port ${address.port} now`);
+      overlay.shell.movedTo(address);
+    };
+    services.defer(watchAddress(clock, reachedAt, movedTo));
 
     ears = await receiveAnycast({
       endpoints: earsOf(config, listener.port),

@@ -24,3 +24,10 @@ test('without IPv4 it is reached by a global IPv6 address, not a link-local one'
 test('a machine without a network is reached from itself', () => {
   assert.equal(machineAddress({ lo: [info('127.0.0.1', true)] }), '127.0.0.1');
 });
+
+test('an address that it gave itself is the last one told: others may have none of that kind', () => {
+  const own = info('169.254.7.7');
+  assert.equal(machineAddress({ eth0: [own, info('fe80::1'), info('fd00:9::5')] }), 'fd00:9::5');
+  assert.equal(machineAddress({ eth0: [own], eth1: [info('192.168.1.7')] }), '192.168.1.7');
+  assert.equal(machineAddress({ eth0: [own, info('fe80::1')] }), '169.254.7.7');
+});

@@ -53,6 +53,24 @@ function largestRow(origin: string): OriginRow {
 }
 
 describe('news', () => {
+  test('is the address at which this server is reached, when its machine gets another one', () => {
+    const server = betweenTwo();
+    const reachableAt = { host: '10.0.0.7', port: 9 };
+    const effects = [...server.step({ type: 'moved', reachableAt }), ...server.run(batchMs)];
+    for (const link of [1, 2]) {
+      const bodies = sent(effects, 'ss-exchange', link).map(({ body }) => body);
+      const rows = bodies.flatMap((body) => body.rows).filter(({ origin }) => origin === 'ss-1');
+      assert.deepEqual(
+        rows.map((row) => row.link),
+        [reachableAt],
+      );
+      assert.deepEqual(
+        bodies.flatMap(({ card }) => card?.link ?? []),
+        [reachableAt],
+      );
+    }
+  });
+
   test('goes to everybody but whom it came from, once', () => {
     const server = betweenTwo();
     const effects = [...server.exchange(1, 'ss-2', { rows: [rowOf('ss-9')] }), ...server.run(300)];

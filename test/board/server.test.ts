@@ -32,6 +32,8 @@ const dateSlackMs = 60_000;
 /** The image's watchdog waits for a minute. */
 const watchdogMs = 120_000 * patience;
 const cameras = ['cam-1', 'cam-2'];
+/** They fill the neighbor, whose processor is its own and which would be the first to answer, until it is needed. */
+const fillers = ['filler-1', 'filler-2'];
 const label = 'starling-1';
 const volume = `/volumes/${label}`;
 const diskBytes = 256 * 1024 * 1024;
@@ -43,6 +45,7 @@ describeWithGuests('a server in an amd64 guest', 'amd64', () => {
   let near: FieldUnit;
   let unit: GuestUnit;
   let cams: FieldUnit;
+  let filling: FieldUnit;
   let disk: string;
   let journals: string;
 
@@ -55,10 +58,11 @@ describeWithGuests('a server in an amd64 guest', 'amd64', () => {
       // So that a signal from outside stops it for good, and only the watchdog can help.
       kernelWords: ['unknown_nmi_panic', 'panic=0'],
     });
-    near = await site.server('ss-near');
+    near = await site.server('ss-near', { camerasMax: fillers.length });
     unit = await site.serverGuest('ss-guest', image, { volumes: ['recordings', volume] });
     disk = makeDisk(site.folder('disks'));
     journals = site.folder('journals');
+    filling = await addSyntheticUnits(site.field, site.machine('fillers'), fillers);
     const load = { ...lightLoad, journals };
     const endpoints = [{ kind: 'seed' as const, host: unit.address, port: anycastPortDefault }];
     cams = await addSyntheticUnits(site.field, site.machine('cams'), cameras, {
@@ -95,9 +99,14 @@ describeWithGuests('a server in an amd64 guest', 'amd64', () => {
     const startedMs = performance.now();
     const startedAt = Date.now();
     near.start();
+    filling.start();
     await switchOn(wrongClock);
     await untilReached(`${near.id} reaches ${unit.id}`, bootMs + joinMs);
     console.log(`from power (${unit.guest.accelerator}) to its neighbor: ${secondsSince(startedMs)}`);
+    for (const filler of fillers) {
+      const manager = async (): Promise<string | null> => (await near.where(filler)).manager;
+      await until(`${near.id} is full`, async () => (await manager()) === near.id, joinMs);
+    }
     cams.start();
     for (const camera of cameras) {
       await until(
@@ -135,6 +144,8 @@ describeWithGuests('a server in an amd64 guest', 'amd64', () => {
   });
 
   test('is reset by its watchdog when its kernel hangs, and its cameras go to its neighbor meanwhile', async () => {
+    await filling.stop();
+    await until(`${near.id} has room`, async () => (await near.tables()).query.direct.length === 0, joinMs);
     const startedMs = performance.now();
     await unit.guest.protocol.execute('inject-nmi');
     await until(

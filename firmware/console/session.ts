@@ -3,8 +3,9 @@
  * for what it is given, so that it runs on a pty, on a serial port and in virtual time.
  *
  * Invariants: nothing but the PIN is answered while it is locked; one command of the prompt at a time; what comes while a
- * command runs is dropped, but for Ctrl-C; frames silence the prompt for `framedMs`, so that echo and prompts do not get
- * between them; without input for `lockMs` it locks itself again.
+ * command runs is dropped, but for Ctrl-C, also what comes in one piece with that command; frames silence the prompt for
+ * `framedMs`, so that echo and prompts do not get between them; without input for `lockMs` it locks itself again, whatever
+ * it is at: a command is broken off.
  */
 import type { Clock } from '../base/clock.ts';
 import { Failure, messageOf } from '../base/failure.ts';
@@ -71,6 +72,8 @@ export class ConsoleSession {
   private mode: Mode;
   private framedUntilMs = Number.NEGATIVE_INFINITY;
   private abort = new AbortController();
+  /** nobody typed for too long while a command ran: it locks when that is over */
+  private lockNext = false;
   private pager: Pager | undefined;
   private answerTo: ((answer: string) => void) | undefined;
   private commands: readonly CommandHelp[] = [];
@@ -141,19 +144,31 @@ export class ConsoleSession {
     if (!this.options.gate.needed) return;
     this.cancelLock = this.options.clock.after(this.options.lockMs ?? lockMsDefault, () => {
       this.calls.lock();
-      if (this.mode !== 'prompt') return;
-      this.mode = 'locked';
-      this.write('\r\nlocked, as nobody typed\r\n');
-      this.prompt();
+      if (this.mode === 'prompt' || this.mode === 'paging') return this.lock();
+      if (this.mode === 'locked') return;
+      this.lockNext = true;
+      this.abort.abort();
+      this.answerTo?.('');
     });
   }
 
+  private lock(): void {
+    this.lockNext = false;
+    this.pager = undefined;
+    this.mode = 'locked';
+    this.write('\r\nlocked, as nobody typed\r\n');
+    this.prompt();
+  }
+
   private text(text: string): void {
-    if (text === '' || this.isFramed()) return;
-    if (this.mode === 'running') {
-      if (text.includes('\u0003')) this.abort.abort();
-    } else if (this.mode === 'paging') this.turnPage(text);
-    else this.editor.push(text);
+    // One by one: a key may change what the next one means.
+    for (const key of text) {
+      if (this.isFramed()) return;
+      if (this.mode === 'running') {
+        if (key === '\u0003') this.abort.abort();
+      } else if (this.mode === 'paging') this.turnPage(key);
+      else this.editor.push(key);
+    }
   }
 
   private typed(event: LineEvent): void {
@@ -173,7 +188,7 @@ export class ConsoleSession {
       case 'line':
         if (this.mode === 'locked') void this.unlock(event.line.trim());
         else if (this.mode === 'asking') this.answerTo?.(event.line.trim());
-        else void this.command(event.line);
+        else if (this.mode === 'prompt') void this.command(event.line);
         return;
     }
   }
@@ -213,6 +228,7 @@ export class ConsoleSession {
     this.mode = 'running';
     this.abort = new AbortController();
     const shown = await this.answer(line.value);
+    if (this.lockNext) return this.lock();
     this.learn();
     this.page(shown);
   }
@@ -258,17 +274,14 @@ export class ConsoleSession {
     this.turnPage(' ');
   }
 
-  private turnPage(keys: string): void {
-    for (const key of keys) {
-      const { pager } = this;
-      if (pager === undefined) return;
-      this.write(pager.key(key));
-      if (pager.done) {
-        this.pager = undefined;
-        this.mode = 'prompt';
-        return this.prompt();
-      }
-    }
+  private turnPage(key: string): void {
+    const { pager } = this;
+    if (pager === undefined) return;
+    this.write(pager.key(key));
+    if (!pager.done) return;
+    this.pager = undefined;
+    this.mode = 'prompt';
+    this.prompt();
   }
 
   /** Asked beforehand: keys must not overtake a completion. */

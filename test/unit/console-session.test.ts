@@ -118,6 +118,15 @@ describe('the prompt', () => {
     assert.deepEqual(ran, ['wait']);
   });
 
+  test('lines that come at once are not run at once: what follows the first is dropped while it runs', async () => {
+    const { type, shows, ran } = rig();
+    await shows('cam-1> ');
+    type('wait\rstatus\r');
+    type('\u0003');
+    await shows('broken off\r\ncam-1> ');
+    assert.deepEqual(ran, ['wait']);
+  });
+
   test('a command may ask back', async () => {
     const { type, shows } = rig();
     type('ask\r');
@@ -187,6 +196,33 @@ describe('the PIN', () => {
     type(`${pin}\r`);
     await shows('`help` lists');
   });
+
+  test('a command that comes together with a wrong PIN is not run', async () => {
+    const { type, shows, ran } = rig({ pin: true });
+    await shows('PIN: ');
+    type('0000\rstatus\rstatus\r');
+    await shows('wrong PIN\r\ncam-1 is locked. PIN: ');
+    assert.deepEqual(ran, []);
+  });
+
+  for (const [what, begin, shown] of [
+    ['a page of a long answer', 'long\r', '-- more'],
+    ['a question', 'ask\r', 'Sure? '],
+    ['a command that goes on for ever', 'wait\r', 'wait\r\n'],
+  ] as const)
+    test(`nobody finds it open behind ${what}`, async () => {
+      const { type, shows, clock, ran } = rig({ pin: true });
+      await shows('PIN: ');
+      type(`${pin}\r`);
+      await shows('cam-1> ');
+      type(begin);
+      await shows(shown);
+      clock.advance(600_000);
+      await shows('PIN: ');
+      type('status\r');
+      await shows('a PIN has 4 to 12 digits');
+      assert.deepEqual(ran, [begin.trim()]);
+    });
 
   test('a console that nobody uses locks itself', async () => {
     const { type, shows, clock } = rig({ pin: true });

@@ -1,10 +1,14 @@
 // A session at the prompt in virtual time: PIN, lock, commands, pager, completion, junk on the line.
 import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { Failure } from '../../firmware/base/failure.ts';
 import { type Frame, FrameScanner, formatFrame } from '../../firmware/console/framed-lines.ts';
 import { hashPin, PinGate, verifyPin } from '../../firmware/console/pin.ts';
 import { type CommandIo, type ConsoleCommands, ConsoleSession } from '../../firmware/console/session.ts';
+import { pinFailuresAt } from '../../firmware/io/pin-failures.ts';
 import { until } from '../support/network.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 
@@ -161,6 +165,32 @@ describe('the PIN', () => {
       record.slice(2),
     ])
       assert.equal(await verifyPin(pin, damaged), false, damaged);
+  });
+
+  test('failures outlive the process, are counted before they are compared, and are forgiven by the right PIN', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'starling-pin-'));
+    const clock = new VirtualClock();
+    const kept = pinFailuresAt(join(folder, 'console.failures'));
+    const start = (): Promise<PinGate> => PinGate.open(clock, record, kept);
+    try {
+      assert.equal(await (await start()).try('0000'), 'wrong');
+      // The power goes while it is compared.
+      void (await start()).try('0001');
+      await until('it is counted', async () => (await kept.read()) === 2);
+      assert.equal(await (await start()).try('0002'), 'wrong');
+      const fourth = await start();
+      assert.equal(fourth.waitMs(), 10_000);
+      assert.deepEqual(await fourth.try(pin), { waitMs: 10_000 });
+      clock.advance(10_000);
+      assert.equal(await fourth.try('0003'), 'wrong');
+      const fifth = await start();
+      assert.equal(fifth.waitMs(), 20_000);
+      clock.advance(20_000);
+      assert.equal(await fifth.try(pin), 'right');
+      assert.equal((await start()).waitMs(), 0);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 
   test('opens the prompt, and is never shown', async () => {

@@ -3,9 +3,10 @@ import { uptime } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { Failure } from '../../base/failure.ts';
-import { hashPin, isPin, PinGate, pinFileBytesMax, pinFileName } from '../../console/pin.ts';
+import { hashPin, isPin, PinGate, pinFailuresName, pinFileBytesMax, pinFileName } from '../../console/pin.ts';
 import { ConsoleSession } from '../../console/session.ts';
 import { type ConsoleLine, openConsoleTty, openOwnTerminal } from '../../io/console-tty.ts';
+import { pinFailuresAt } from '../../io/pin-failures.ts';
 import { systemClock } from '../../io/system-clock.ts';
 import { readText, writeText } from '../../io/text-files.ts';
 import { bootKey, holdUnit, tellReady } from './boot-key.ts';
@@ -52,6 +53,10 @@ function pinPath(configPath: string): string {
   return join(dirname(resolve(configPath)), pinFileName);
 }
 
+function failuresPath(configPath: string): string {
+  return join(dirname(resolve(configPath)), pinFailuresName);
+}
+
 async function writePin(configPath: string, pin: string): Promise<void> {
   if (!isPin(pin)) throw new Failure('USAGE', 'a PIN has 4 to 12 digits', { advice: 'Such as 493817.' });
   await writeText(pinPath(configPath), await hashPin(pin), { mode: 0o600 });
@@ -84,7 +89,7 @@ async function serveConsole(flags: Flags, version: string): Promise<void> {
     version,
     clock,
     output: line,
-    gate: new PinGate(clock, record),
+    gate: await PinGate.open(clock, record, pinFailuresAt(failuresPath(configPath))),
     commands: new UnitConsole({ configPath, unit, clock, version, hasPin: record !== undefined }),
     ...(read.ok ? { lockMs: read.config.console.lockMinutes * 60_000 } : {}),
   });

@@ -4,10 +4,10 @@
  *
  * Invariants: what is taken over was checked together with what is there already, as the unit will read it; a unit that
  * has settings keeps them when the new ones are wrong; a file is removed from CONFIG only when its copy is on disk, and is
- * overwritten before. (A card may keep old blocks all the same: that is the best that a program can do.)
+ * overwritten before, under another name, so that a half overwritten one is nobody's settings. (A card may keep old blocks all the same: that is the best that a program can do.)
  */
 import { randomBytes } from 'node:crypto';
-import { access, mkdir, mkdtemp, open, readdir, readFile, rm, unlink, writeFile } from 'node:fs/promises';
+import { access, mkdir, mkdtemp, open, readdir, readFile, rename, rm, unlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Failure, messageOf } from '../base/failure.ts';
 import { networkFileBytesMax, parseNetworkFile } from '../config/network-file.ts';
@@ -17,9 +17,13 @@ import {
   configFilesMax,
   doneNote,
   doneText,
+  goneName,
+  isBrokenOff,
+  isGone,
   isUnitFile,
   problemNote,
   problemText,
+  trialSuffix,
 } from '../provisioning/config-files.ts';
 import { networkTexts } from '../provisioning/network-texts.ts';
 import type { UnitRole } from '../site/identity.ts';
@@ -68,6 +72,7 @@ export async function firstBoot(options: FirstBootOptions): Promise<FirstBootRes
 }
 
 async function takeOver({ configFolder, unitFolder, runFolder, role }: FirstBootOptions): Promise<string[]> {
+  await removeLeftovers(configFolder, unitFolder);
   const files = configFolder === undefined ? new Map<string, string>() : await readConfig(configFolder);
   if (files.size === 0 || configFolder === undefined) return [];
   await mkdir(runFolder, { recursive: true });
@@ -78,16 +83,28 @@ async function takeOver({ configFolder, unitFolder, runFolder, role }: FirstBoot
     for (const [name, text] of files) await writeFile(join(stage, name), text, { mode: 0o600 });
     const { unit, site } = await checkedUnit(stage, role);
     await mkdir(unitFolder, { recursive: true, mode: 0o700 });
+    // What a change at the console would put back is older than these.
+    if (files.has('unit.yaml')) await rm(join(unitFolder, `unit.yaml${trialSuffix}`), { force: true });
     // unit.yaml last: it names the others.
     const names = [...files.keys()].sort((a, b) => Number(a === 'unit.yaml') - Number(b === 'unit.yaml'));
     for (const name of names) await writeText(join(unitFolder, name), files.get(name) ?? '', { mode: 0o600 });
-    for (const name of names) await wipe(join(configFolder, name));
-    await rm(join(configFolder, problemNote), { force: true });
-    await writeFile(join(configFolder, doneNote), dosText(doneText(unit, site.name, names)));
+    for (const name of names) await wipe(configFolder, name);
+    await rm(join(configFolder, problemNote), { force: true }).catch(() => undefined);
+    const done = dosText(doneText(unit, site.name, names));
+    await writeFile(join(configFolder, doneNote), done).catch(() => undefined);
     return names;
   } finally {
     await rm(stage, { recursive: true, force: true });
   }
+}
+
+/** What earlier starts that were cut off have left. */
+async function removeLeftovers(configFolder: string | undefined, unitFolder: string): Promise<void> {
+  const namesIn = (folder: string): Promise<string[]> => readdir(folder).catch(() => []);
+  if (configFolder !== undefined)
+    for (const name of (await namesIn(configFolder)).filter(isGone)) await overwrite(join(configFolder, name));
+  for (const name of (await namesIn(unitFolder)).filter(isBrokenOff))
+    await rm(join(unitFolder, name), { force: true });
 }
 
 async function readConfig(folder: string): Promise<Map<string, string>> {
@@ -181,8 +198,14 @@ async function writeNetwork({ unitFolder, runFolder, wireless }: FirstBootOption
   }
 }
 
+async function wipe(folder: string, name: string): Promise<void> {
+  const gone = join(folder, goneName(name));
+  await rename(join(folder, name), gone);
+  await overwrite(gone);
+}
+
 /** Overwrites a file before it is removed, so that its blocks do not keep a key. */
-async function wipe(path: string): Promise<void> {
+async function overwrite(path: string): Promise<void> {
   {
     await using file = await open(path, 'r+');
     const { size } = await file.stat();

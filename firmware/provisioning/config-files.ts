@@ -13,6 +13,26 @@ const notes = new Set(['readme.txt', 'starling.txt', 'problem.txt', 'done.txt'])
 export const problemNote = 'PROBLEM.TXT';
 export const doneNote = 'DONE.TXT';
 
+/** Beside unit.yaml while a change of it is tried: what it was before. */
+export const trialSuffix = '.trial';
+
+/** What a file of CONFIG that was taken over is called until it is overwritten and gone. */
+const gonePrefix = '.gone-';
+
+export function goneName(name: string): string {
+  return `${gonePrefix}${name}`;
+}
+
+/** Whether a power cut has kept a file of CONFIG from being removed. */
+export function isGone(name: string): boolean {
+  return name.startsWith(gonePrefix);
+}
+
+/** Whether a file is what a write that a power cut broke off has left. */
+export function isBrokenOff(name: string): boolean {
+  return /\.[0-9a-f]{12}\.tmp$/.test(name);
+}
+
 /** Whether a file of this name is a setting or a key of the unit. */
 export function isUnitFile(name: string): boolean {
   return /^[a-z0-9][\w.-]{0,63}$/i.test(name) && !notes.has(name.toLowerCase());

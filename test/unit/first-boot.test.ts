@@ -9,6 +9,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  watch,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -19,6 +20,7 @@ import { Failure } from '../../firmware/base/failure.ts';
 import { type FirstBootOptions, firstBoot } from '../../firmware/io/first-boot.ts';
 import { enrollUnit, initSite } from '../../firmware/io/site-folder.ts';
 import { isUnitFile } from '../../firmware/provisioning/config-files.ts';
+import { until } from '../support/network.ts';
 
 interface Card extends Disposable {
   readonly options: FirstBootOptions & { readonly configFolder: string };
@@ -112,6 +114,53 @@ test('a power cut while CONFIG was wiped is made good by the next start', async 
   await firstBoot(one.options);
   cpSync(join(prepared, 'cam-1', 'unit.yaml'), join(one.options.configFolder, 'unit.yaml'));
   assert.deepEqual((await firstBoot(one.options)).taken, ['unit.yaml']);
+});
+
+test('a file of CONFIG that is being overwritten is none of the unit’s any more: a power cut then does no harm', async () => {
+  using one = card('cam-1');
+  const overwritten = new Set<string>();
+  const watcher = watch(one.options.configFolder, (event, name) => {
+    if (event === 'change' && name !== null) overwritten.add(name);
+  });
+  await firstBoot(one.options);
+  await until('DONE.TXT was written', () => overwritten.has('DONE.TXT'));
+  watcher.close();
+  assert.deepEqual(
+    [...overwritten].filter((name) => isUnitFile(name)),
+    [],
+  );
+  // As the cut left it: half of it is a key.
+  one.put('.gone-unit.key', one.taken('unit.key'));
+  await firstBoot(one.options);
+  assert.deepEqual(one.onConfig(), ['DONE.TXT', 'README.TXT']);
+});
+
+test('settings from CONFIG stay: what a change at the console would have put back is gone', async () => {
+  using one = card('cam-1');
+  mkdirSync(one.options.unitFolder, { recursive: true });
+  const trial = join(one.options.unitFolder, 'unit.yaml.trial');
+  writeFileSync(trial, '# ? 1\nold: settings\n');
+  await firstBoot({ ...one.options });
+  assert.equal(existsSync(trial), false);
+});
+
+test('a CONFIG that cannot take a note holds nothing up; what writers left behind when the power went is removed', async () => {
+  using one = card('cam-1');
+  mkdirSync(join(one.options.configFolder, 'DONE.TXT'));
+  mkdirSync(one.options.unitFolder, { recursive: true });
+  for (let cut = 0; cut < 40; cut++)
+    writeFileSync(join(one.options.unitFolder, `ca.crt.${String(cut).padStart(12, '0')}.tmp`), 'half');
+  await firstBoot(one.options);
+  assert.deepEqual(
+    readdirSync(one.options.unitFolder).filter((name) => name.endsWith('.tmp')),
+    [],
+  );
+});
+
+test('a unit that has settings runs with them, whatever is on CONFIG; without its disk it does not', () => {
+  const service = readFileSync('boards/common/root/etc/systemd/system/starling.service', 'utf8');
+  assert.match(service, /^Wants=starling-provision\.service$/m);
+  assert.match(service, /^Requires=starling-disk\.service$/m);
 });
 
 test('without settings the unit says what to do', async () => {

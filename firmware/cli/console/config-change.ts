@@ -14,6 +14,7 @@ import type { Clock } from '../../base/clock.ts';
 import { Failure, messageOf } from '../../base/failure.ts';
 import { parseUnitConfig, unitConfigBytesMax } from '../../config/unit-config.ts';
 import { hasErrno, readText, writeText } from '../../io/text-files.ts';
+import { trialSuffix } from '../../provisioning/config-files.ts';
 import { textOf } from './machine-facts.ts';
 import type { UnitHealth, UnitLink } from './unit-link.ts';
 
@@ -37,7 +38,7 @@ export interface ConfigChangeResult {
 }
 
 function trialPath(path: string): string {
-  return `${realpathSync(path)}.trial`;
+  return `${realpathSync(path)}${trialSuffix}`;
 }
 
 export function readConfigText(path: string): Promise<string> {

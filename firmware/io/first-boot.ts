@@ -7,7 +7,18 @@
  * overwritten before, under another name, so that a half overwritten one is nobody's settings. (A card may keep old blocks all the same: that is the best that a program can do.)
  */
 import { randomBytes } from 'node:crypto';
-import { access, mkdir, mkdtemp, open, readdir, readFile, rename, rm, unlink, writeFile } from 'node:fs/promises';
+import {
+  access,
+  mkdir,
+  mkdtemp,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  unlink,
+  writeFile,
+} from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Failure, messageOf } from '../base/failure.ts';
 import { networkFileBytesMax, parseNetworkFile } from '../config/network-file.ts';
@@ -102,7 +113,8 @@ async function takeOver({ configFolder, unitFolder, runFolder, role }: FirstBoot
 async function removeLeftovers(configFolder: string | undefined, unitFolder: string): Promise<void> {
   const namesIn = (folder: string): Promise<string[]> => readdir(folder).catch(() => []);
   if (configFolder !== undefined)
-    for (const name of (await namesIn(configFolder)).filter(isGone)) await overwrite(join(configFolder, name));
+    for (const name of (await namesIn(configFolder)).filter(isGone))
+      await overwrite(join(configFolder, name));
   for (const name of (await namesIn(unitFolder)).filter(isBrokenOff))
     await rm(join(unitFolder, name), { force: true });
 }

@@ -16,7 +16,7 @@ interface Prepared {
   readonly disk: LoopDisk;
   readonly layout: Layout;
   readonly data: string;
-  run(): { code: number | null; text: string };
+  run(environment?: Record<string, string>): { code: number | null; text: string };
   mib(): number;
 }
 
@@ -38,10 +38,11 @@ function flashed(table: Layout['table']): Prepared & Disposable {
     disk,
     layout,
     data,
-    run: () => {
+    run: (environment = {}) => {
       const { status, stdout, stderr } = spawnSync(script, [root, String(number)], {
         encoding: 'utf8',
         timeout: 60_000,
+        env: { ...process.env, ...environment },
       });
       return { code: status, text: `${stdout}${stderr}` };
     },
@@ -140,6 +141,53 @@ for (const table of ['gpt', 'dos'] as const) {
     }
   });
 }
+
+test('a file system whose beginning cannot be recognised is never taken for none', { skip: missing }, () => {
+  using unit = flashed('gpt');
+  assert.equal(unit.run().code, 0);
+  // The magic number of ext4, 0xef53 at 1080.
+  sh('dd', 'if=/dev/zero', `of=${unit.data}`, 'bs=1', 'seek=1080', 'count=2', 'conv=notrunc', 'status=none');
+  const { code, text } = unit.run();
+  assert.equal(code, 1);
+  assert.match(text, /holds something that is not known/);
+  assert.doesNotMatch(text, /makes the file system/);
+});
+
+test('a disk that cannot be read is not formatted', { skip: missing }, () => {
+  using unit = flashed('gpt');
+  assert.equal(unit.run().code, 0);
+  const folder = mkdtempSync(join(tmpdir(), 'starling-blkid-'));
+  writeFileSync(join(folder, 'blkid'), '#!/bin/sh\n[ "$5" = PTTYPE ] && echo gpt && exit 0\nexit 4\n', {
+    mode: 0o755,
+  });
+  const { code, text } = unit.run({ PATH: `${folder}:${process.env['PATH'] ?? ''}` });
+  rmSync(folder, { recursive: true });
+  assert.equal(code, 1, text);
+  assert.doesNotMatch(text, /makes the file system/);
+});
+
+test('a file system with faults that ask for an answer is mended: nobody is there to give one', {
+  skip: missing,
+}, () => {
+  using unit = flashed('gpt');
+  sh('mkfs.ext4', '-q', '-F', '-L', 'data', unit.data);
+  sh('debugfs', '-w', '-R', 'clri <2>', unit.data);
+  const { code, text } = unit.run();
+  assert.equal(code, 0, text);
+  sh('e2fsck', '-fn', unit.data);
+});
+
+test('a file system that cannot grow is used as it is', { skip: missing }, () => {
+  using unit = flashed('gpt');
+  sh('mkfs.ext4', '-q', '-F', '-L', 'data', unit.data);
+  const folder = mkdtempSync(join(tmpdir(), 'starling-tools-'));
+  for (const tool of ['sfdisk', 'resize2fs'])
+    writeFileSync(join(folder, tool), '#!/bin/sh\nexit 1\n', { mode: 0o755 });
+  const { code, text } = unit.run({ PATH: `${folder}:${process.env['PATH'] ?? ''}` });
+  rmSync(folder, { recursive: true });
+  assert.equal(code, 0, text);
+  assert.match(text, /the partition data could not be grown/);
+});
 
 test('a partition with another file system is left as it is, with a reason', { skip: missing }, () => {
   using unit = flashed('gpt');

@@ -3,8 +3,10 @@
  * ends, over and over until the manager says that it is kept; a new manager is told everything that the old one did not
  * confirm. Nothing is told before this unit knows the date: an event's time is what it is found by.
  *
- * Invariants: nothing is sent without a manager; one batch is under way at a time; an event's beginning is the same µs in everything that is told of it,
- * whatever the clock does meanwhile; at most `eventsMax` events wait, then the oldest go and are counted.
+ * What may have been told is kept over a restart, and an event that lasted then has ended: no event lasts for ever.
+ *
+ * Invariants: nothing is sent without a manager; one batch is under way at a time; an event's beginning is the same µs in
+ * everything that is told of it, whatever the clock does meanwhile; at most `eventsMax` events wait, then the oldest go and are counted.
  */
 import type { Clock } from '../base/clock.ts';
 import type { CameraEvent } from '../overlay/event-packet.ts';
@@ -13,6 +15,8 @@ import type { PacketBody } from '../overlay/packets.ts';
 type EventPacket = PacketBody<'cam-event'>;
 
 export const eventsMax = 512;
+/** Of these, how many are kept over a restart. */
+export const keptEventsMax = 64;
 /** As many as a packet takes. */
 const perBatch = 16;
 /** A batch that is not confirmed by then is told again. */
@@ -29,6 +33,17 @@ export interface EventOutboxOptions {
   readonly send: (body: EventPacket) => void;
   /** told once for each event that is lost because too many wait */
   readonly onDropped: () => void;
+  /** what was kept when this unit ended; see `endedEvents` */
+  readonly kept?: readonly CameraEvent[];
+  /** Makes these survive a restart, in place of those before; called when they change. */
+  readonly keep?: (events: readonly CameraEvent[]) => void;
+}
+
+/** Events of a run before this one: what still lasted ended when that unit is last known to have lived. */
+export function endedEvents(events: readonly CameraEvent[], livedUs: number): CameraEvent[] {
+  return events.map((event) =>
+    event.toUs === 0 ? { ...event, toUs: Math.max(event.fromUs + 1_000, livedUs) } : event,
+  );
 }
 
 interface Waiting {
@@ -38,6 +53,8 @@ interface Waiting {
   toMs: number | undefined;
   /** told so, for ever */
   fromUs: number | undefined;
+  /** of an event before the restart, of which nothing else is known */
+  readonly toUs?: number;
   /** the manager has it without its end, or with it */
   kept: 'nothing' | 'beginning' | 'end';
 }
@@ -54,9 +71,13 @@ export class EventOutbox implements Disposable {
   private isManaged = false;
   private nextBatch = 1;
   private cancelAgain = (): void => undefined;
+  /** as JSON */
+  private remembered = '[]';
 
   constructor(options: EventOutboxOptions) {
     this.options = options;
+    for (const { kind, sensor, fromUs, toUs } of (options.kept ?? []).slice(-keptEventsMax))
+      this.waiting.push({ kind, sensor, fromMs: 0, toMs: 0, fromUs, toUs, kept: 'nothing' });
   }
 
   /** How many events no server has confirmed to the end. */
@@ -114,6 +135,11 @@ export class EventOutbox implements Disposable {
   }
 
   private pump(announce = false): void {
+    this.tell(announce);
+    this.remember();
+  }
+
+  private tell(announce: boolean): void {
     if (!this.isManaged || this.underWay !== undefined) return;
     const { camera, kinds, clock, send } = this.options;
     const told: { one: Waiting; ended: boolean }[] = [];
@@ -140,6 +166,21 @@ export class EventOutbox implements Disposable {
     });
   }
 
+  /** What has a date may have been told. Where there are too many, those that last count more: they need an end. */
+  private remember(): void {
+    const { keep } = this.options;
+    if (keep === undefined) return;
+    const dated = this.waiting
+      .filter(({ fromUs }) => fromUs !== undefined)
+      .flatMap((one) => this.eventOf(one) ?? []);
+    const ended = dated.filter(({ toUs }) => toUs !== 0);
+    const events = [...ended, ...dated.filter(({ toUs }) => toUs === 0)].slice(-keptEventsMax);
+    const text = JSON.stringify(events);
+    if (text === this.remembered) return;
+    this.remembered = text;
+    keep(events);
+  }
+
   private again(): void {
     this.cancelAgain = this.options.clock.after(againMs, () => this.pump());
   }
@@ -150,7 +191,8 @@ export class EventOutbox implements Disposable {
     if (one.fromUs === undefined) return undefined;
     const { kind, sensor, fromMs, fromUs, toMs } = one;
     // Its length is by the clock that cannot be set.
-    const toUs = toMs === undefined ? 0 : fromUs + Math.max(1, Math.round((toMs - fromMs) * 1_000));
+    const toUs =
+      one.toUs ?? (toMs === undefined ? 0 : fromUs + Math.max(1, Math.round((toMs - fromMs) * 1_000)));
     return { kind, sensor, fromUs, toUs };
   }
 }

@@ -20,6 +20,7 @@ import { readGpioChips, readPwmChips } from '../io/gpio-chips.ts';
 import { openGpioLines } from '../io/gpio-lines.ts';
 import { openPwmServos } from '../io/pwm-servos.ts';
 import { type Sysfs, sysfsAt } from '../io/sysfs.ts';
+import type { CameraEvent } from '../overlay/event-packet.ts';
 import type { PacketBody } from '../overlay/packets.ts';
 import type { EndSide, TurnAxis } from '../ptz/servo-mount.ts';
 import type { Log } from '../runtime/log.ts';
@@ -39,6 +40,9 @@ export interface CameraGpioOptions {
   readonly utcUs: (monotonicMs: number) => number | undefined;
   /** to the manager; called only while there is one */
   readonly send: (body: PacketBody<'cam-event'>) => void;
+  /** events of the run before this one, all ended */
+  readonly kept?: readonly CameraEvent[];
+  readonly keep?: (events: readonly CameraEvent[]) => void;
 }
 
 type EndStopListener = (axis: TurnAxis, side: EndSide, hit: boolean) => void;
@@ -175,7 +179,7 @@ export class CameraGpio implements Disposable {
   }
 
   private async openOn(chip: GpioChip, wiring: Wiring): Promise<void> {
-    const { clock, camera, openLines = openGpioLines, utcUs, send } = this.options;
+    const { clock, camera, openLines = openGpioLines, utcUs, send, kept = [], keep } = this.options;
     const lines = await openLines(chip.base, clock);
     const outbox = new EventOutbox({
       camera,
@@ -184,6 +188,8 @@ export class CameraGpio implements Disposable {
       utcUs,
       send,
       onDropped: () => this.tellDropped(),
+      kept,
+      ...(keep === undefined ? {} : { keep }),
     });
     this.outbox = outbox;
     this.opened.push(outbox);

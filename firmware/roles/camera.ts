@@ -11,7 +11,9 @@ import { UtcKeeper } from '../capture/utc-mapping.ts';
 import type { CameraConfig } from '../config/camera-section.ts';
 import type { CameraUnitConfig } from '../config/unit-config.ts';
 import type { CommandTable } from '../console/command-table.ts';
+import { endedEvents } from '../gpio/event-outbox.ts';
 import { captureStarter } from '../io/capture-child.ts';
+import { eventKeeper, readEvents } from '../io/event-state.ts';
 import { beginIncarnation } from '../io/state-file.ts';
 import { readSteering, writeSteering } from '../io/steering-state.ts';
 import { notedMs, readRecorded, readStream, writeRecorded, writeStream } from '../io/stream-state.ts';
@@ -84,15 +86,19 @@ export async function startCamera(options: RoleOptions<CameraUnitConfig>): Promi
     const memory = await openFileMemory(config.data, { clock, log });
     services.use(memory);
 
+    const sensing = config.camera.gpio.camera ?? cameras[0]?.id ?? '';
+    const livedUs = Math.max((clockCare.livedUtcMs ?? 0) * 1_000, ...recorded.values());
     const gpio = await openCameraGpio({
       config: config.camera.gpio,
-      camera: config.camera.gpio.camera ?? cameras[0]?.id ?? '',
+      camera: sensing,
       board: options.board,
       program: options.program,
       clock,
       log,
       utcUs: (ms) => (utc.known ? Math.round(ms * 1000) + utc.mapping().offsetUs : undefined),
       send: (body) => overlay.shell.events(body),
+      kept: endedEvents(readEvents(config.data, sensing), livedUs),
+      keep: eventKeeper(config.data, sensing, (why) => log('warn', `events are not kept: ${why}`)),
     });
     services.defer(() => gpio[Symbol.dispose]());
     const handover = new Handover(outboxes, clock, (link, stream) => overlay.shell.use(link, stream));

@@ -62,6 +62,11 @@ export class ClockCare implements AsyncDisposable {
     return care;
   }
 
+  /** When the run before this one is last known to have lived, ms UTC; undefined when nobody knows. */
+  get livedUtcMs(): number | undefined {
+    return this.signs.lastKnownUtcMs;
+  }
+
   readonly trusted = (): boolean => this.verdict().trusted;
 
   verdict(): ClockVerdict {

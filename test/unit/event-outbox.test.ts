@@ -1,11 +1,23 @@
 /** From a sensor to a server's index: nothing is lost on the way, nothing is told twice, whatever happens to links. */
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { EventOutbox, eventsMax } from '../../firmware/gpio/event-outbox.ts';
+import {
+  EventOutbox,
+  type EventOutboxOptions,
+  endedEvents,
+  eventsMax,
+  keptEventsMax,
+} from '../../firmware/gpio/event-outbox.ts';
+import { eventKeeper, readEvents } from '../../firmware/io/event-state.ts';
+import type { CameraEvent } from '../../firmware/overlay/event-packet.ts';
 import type { PacketBody } from '../../firmware/overlay/packets.ts';
 import { EventLog, type StoredEvent } from '../../firmware/recording/event-log.ts';
 import { mergeEvents } from '../../firmware/viewing/site-events.ts';
+import { until } from '../support/network.ts';
 import { SimulatedIndex } from '../support/simulated-index.ts';
 import { SimulatedMachine } from '../support/simulated-machine.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
@@ -14,7 +26,11 @@ type Body = PacketBody<'cam-event'>;
 
 const startUs = Date.parse('2026-11-22T12:00:00Z') * 1_000;
 
-function outbox(clock: VirtualClock, utcUs = (ms: number): number | undefined => startUs + ms * 1_000) {
+function outbox(
+  clock: VirtualClock,
+  utcUs = (ms: number): number | undefined => startUs + ms * 1_000,
+  more: Pick<EventOutboxOptions, 'kept' | 'keep'> = {},
+) {
   const sent: Body[] = [];
   let dropped = 0;
   const box = new EventOutbox({
@@ -24,6 +40,7 @@ function outbox(clock: VirtualClock, utcUs = (ms: number): number | undefined =>
     utcUs,
     send: (body) => void sent.push(body),
     onDropped: () => void (dropped += 1),
+    ...more,
   });
   return { box, sent, dropped: () => dropped };
 }
@@ -55,6 +72,72 @@ test('an event is told when it begins and when it ends, with the same beginning,
   assert.equal(box.length, 1, 'a late answer to an earlier batch is none');
   box.confirmed({ batch: 4 });
   assert.deepEqual([box.length, clock.pending], [0, 0]);
+});
+
+test('an event that lasts when the unit is switched off has ended when the unit is last known to have lived', () => {
+  const clock = new VirtualClock();
+  let kept: readonly CameraEvent[] = [];
+  const keep = (events: readonly CameraEvent[]): void => void (kept = events);
+  const { box } = outbox(clock, undefined, { keep });
+  box.managed();
+  box.confirmed({ batch: 1 });
+  clock.advance(1_000);
+  box.sensed('motion', '', true, 1_000);
+  box.confirmed({ batch: 2 });
+  const motion = { kind: 'motion', sensor: '', fromUs: startUs + 1_000_000 };
+  assert.deepEqual(kept, [{ ...motion, toUs: 0 }]);
+  box.sensed('button', '', true, 2_000);
+  box.sensed('button', '', false, 2_500);
+  const button = { kind: 'button', sensor: '', fromUs: startUs + 2_000_000 };
+  assert.deepEqual(kept, [
+    { ...button, toUs: startUs + 2_500_000 },
+    { ...motion, toUs: 0 },
+  ]);
+
+  const livedUs = startUs + 9_000_000;
+  const ended = endedEvents(kept, livedUs);
+  const after = outbox(clock, undefined, { keep, kept: ended });
+  assert.equal(after.box.length, 2);
+  after.box.sensed('motion', '', true, 20_000);
+  after.box.managed();
+  assert.deepEqual(after.sent[0]?.events, [
+    { ...button, toUs: startUs + 2_500_000 },
+    { ...motion, toUs: livedUs },
+    { ...motion, fromUs: startUs + 20_000_000, toUs: 0 },
+  ]);
+  after.box.confirmed({ batch: 1 });
+  assert.deepEqual([after.box.length, kept.length], [1, 1], 'what was told is over, what it sees now is not');
+  assert.equal(endedEvents([{ ...motion, toUs: 0 }], 0)[0]?.toUs, motion.fromUs + 1_000);
+});
+
+test('what is kept over a restart is bounded', () => {
+  const clock = new VirtualClock();
+  let kept: readonly CameraEvent[] = [];
+  const { box, sent } = outbox(clock, undefined, { keep: (events) => void (kept = events) });
+  box.managed();
+  for (let number = 0; number < 2 * keptEventsMax; number++) {
+    box.sensed('motion', `s${number}`, true, number);
+    box.confirmed({ batch: sent.at(-1)?.batch ?? 0 });
+  }
+  assert.equal(kept.length, keptEventsMax);
+  assert.equal(kept.at(-1)?.sensor, `s${2 * keptEventsMax - 1}`);
+});
+
+test('events are kept in a file; a damaged one is none', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'starling-events-'));
+  const keep = eventKeeper(folder, 'door', (why) => assert.fail(why));
+  const event = { kind: 'motion', sensor: '', fromUs: startUs, toUs: 0 };
+  for (let toUs = 0; toUs < 10; toUs++) keep([{ ...event, toUs }]);
+  await until('the last is written', () => readEvents(folder, 'door')[0]?.toUs === 9);
+  assert.deepEqual(readEvents(folder, 'yard'), []);
+  for (const damaged of ['', 'null', '{"camera":"door"}', '{"camera":"door","events":[null]}']) {
+    writeFileSync(join(folder, 'events.json'), damaged);
+    assert.deepEqual(readEvents(folder, 'door'), []);
+  }
+  const events = [{ ...event, kind: 'a/b' }, { ...event, fromUs: -1 }, { ...event, sensor: 7 }, event];
+  writeFileSync(join(folder, 'events.json'), JSON.stringify({ camera: 'door', events }));
+  assert.deepEqual(readEvents(folder, 'door'), [event]);
+  rmSync(folder, { recursive: true });
 });
 
 test('an event begins when it began, whatever the clock of the unit does meanwhile', () => {

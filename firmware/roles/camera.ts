@@ -34,7 +34,7 @@ import { addCameraConsole } from './camera-console.ts';
 import { openCameraGpio } from './camera-gpio.ts';
 import { logCapture } from './capture-log.ts';
 import { writtenUtcMs } from './clock-trust.ts';
-import { addGpioConsole } from './gpio-console.ts';
+import { addGpioConsole, type GpioConsoleParts } from './gpio-console.ts';
 import { Handover } from './handover.ts';
 import { OverlayUnit, type OverlayUnitOptions } from './overlay-unit.ts';
 import { StreamControls, type StreamedCamera } from './stream-controls.ts';
@@ -215,8 +215,8 @@ export async function startCamera(options: RoleOptions<CameraUnitConfig>): Promi
       const { secondsMax: outboxSecondsMax } = bounds;
       const parts = { clock, cameras, captures, outboxes, outboxSecondsMax, node, utc, steering, refusals };
       services.defer(addCameraConsole(options.commands, parts));
-      const positionOf = (axis: 'pan' | 'tilt') => steering.aim(gpio.camera)?.position[axis];
-      addGpioConsole(options.commands, { gpio, clock, positionOf });
+      const axisOf: GpioConsoleParts['axisOf'] = (axis) => steering.axis(gpio.camera, axis);
+      addGpioConsole(options.commands, { gpio, clock, axisOf });
     }
 
     services.defer(every(batchMs, clock, () => handover.pump()));

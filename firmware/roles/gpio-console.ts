@@ -2,7 +2,9 @@
 import type { Clock } from '../base/clock.ts';
 import { Failure } from '../base/failure.ts';
 import type { Check, CommandTable, ConsoleAnswer } from '../console/command-table.ts';
+import type { TurnAxis } from '../ptz/servo-mount.ts';
 import type { CameraGpio, GpioReport } from './camera-gpio.ts';
+import type { MountAxis } from './unit-steering.ts';
 
 /** A servo is seen to turn by so much, degrees. */
 const sweepDegrees = 10;
@@ -13,12 +15,14 @@ const stepMs = 20;
 export interface GpioConsoleParts {
   readonly gpio: CameraGpio;
   readonly clock: Clock;
-  /** where the camera that has the servos looks; undefined when nothing turns it */
-  readonly positionOf: (axis: 'pan' | 'tilt') => number | undefined;
+  /** of the camera that has the servos; undefined when its mount is none */
+  readonly axisOf: (axis: TurnAxis) => MountAxis | undefined;
 }
 
 /** Registers the commands and a line of `status`; does nothing where nothing is connected. */
-export function addGpioConsole(commands: CommandTable, { gpio, clock, positionOf }: GpioConsoleParts): void {
+export function addGpioConsole(commands: CommandTable, parts: GpioConsoleParts): void {
+  const { gpio } = parts;
+  let testing = false;
   commands.addChecks(() => checksOf(gpio.report()));
   commands.add(
     {
@@ -30,9 +34,17 @@ export function addGpioConsole(commands: CommandTable, { gpio, clock, positionOf
     {
       name: 'servo',
       usage: 'servo test [pan|tilt]',
-      summary: `turns each servo ${sweepDegrees} degrees to and fro, and back to where it was`,
+      summary: `turns each servo up to ${sweepDegrees} degrees to and fro, and back to where it was`,
       words: ['test', 'pan', 'tilt'],
-      run: (args) => servoTest(args, { gpio, clock, positionOf }),
+      run: async (args) => {
+        if (testing) throw new Failure('BUSY', 'the servos are being tested', { advice: 'Wait a moment.' });
+        testing = true;
+        try {
+          return await servoTest(args, parts);
+        } finally {
+          testing = false;
+        }
+      },
     },
   );
 }
@@ -59,10 +71,10 @@ function gpioData({ fault, chip, lines, servoDriver, eventsWaiting }: GpioReport
   };
 }
 
-/** Past the mount and its limits, as far as the servo reaches; at the end it is where the mount left it. */
+/** Past the mount, but within its limits; at the end the servo is where the mount left it. */
 async function servoTest(
   args: readonly string[],
-  { gpio, clock, positionOf }: GpioConsoleParts,
+  { gpio, clock, axisOf }: GpioConsoleParts,
 ): Promise<ConsoleAnswer> {
   const [verb, ...wanted] = args;
   const known: readonly string[] = ['pan', 'tilt'];
@@ -73,23 +85,29 @@ async function servoTest(
     throw new Failure('NOT_FOUND', gpio.report().fault ?? 'no servo is connected', {
       advice: 'Set camera.gpio.servos in unit.yaml; see `gpio`.',
     });
-  const axes = (['pan', 'tilt'] as const).filter(
-    (axis) => drive.reach(axis) !== undefined && (wanted.length === 0 || wanted.includes(axis)),
-  );
-  if (axes.length === 0)
-    throw new Failure('NOT_FOUND', `no servo turns ${wanted.join(' ')}`, { advice: 'See `gpio`.' });
-  for (const axis of axes) {
-    const at = positionOf(axis) ?? 0;
-    for (const degrees of [at - sweepDegrees, at + sweepDegrees, at]) {
-      for (let ms = 0; ms < sweepMs; ms += stepMs) {
-        refuseAtEnd(gpio, () => drive.aim(axis, at));
-        drive.aim(axis, degrees);
-        await new Promise<void>((resolve) => clock.after(stepMs, resolve));
+  const turned: TurnAxis[] = [];
+  for (const axis of ['pan', 'tilt'] as const) {
+    const reach = drive.reach(axis);
+    if (reach === undefined || (wanted.length > 0 && !wanted.includes(axis))) continue;
+    const { at, range } = axisOf(axis) ?? { at: 0, range: [-reach, reach] };
+    if (range === undefined) continue;
+    const [min, max] = range;
+    turned.push(axis);
+    try {
+      for (const degrees of [Math.max(min, at - sweepDegrees), Math.min(max, at + sweepDegrees), at]) {
+        for (let ms = 0; ms < sweepMs; ms += stepMs) {
+          refuseAtEnd(gpio, () => drive.aim(axis, at));
+          drive.aim(axis, degrees);
+          await new Promise<void>((resolve) => clock.after(stepMs, resolve));
+        }
       }
+    } finally {
+      drive.rest(axis);
     }
-    drive.rest(axis);
   }
-  return { data: { turned: axes, driver: drive.driverName, degrees: sweepDegrees } };
+  if (turned.length === 0)
+    throw new Failure('NOT_FOUND', `no servo turns ${wanted.join(' ')}`, { advice: 'See `gpio`.' });
+  return { data: { turned, driver: drive.driverName, degrees: sweepDegrees } };
 }
 
 /** The sweep goes past the mount, which would stop it. */

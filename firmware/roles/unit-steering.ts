@@ -55,6 +55,13 @@ interface Steered {
   toldMoving: boolean;
 }
 
+/** Where an axis is, and how far it goes; degrees. */
+export interface MountAxis {
+  readonly at: number;
+  /** undefined for one that does not move */
+  readonly range: readonly [min: number, max: number] | undefined;
+}
+
 export class UnitSteering implements Disposable {
   private readonly options: UnitSteeringOptions;
   private readonly steered = new Map<string, Steered>();
@@ -107,6 +114,12 @@ export class UnitSteering implements Disposable {
     if (steered === undefined) return undefined;
     const { steering, fieldOfView, digital } = steered;
     return { position: steering.position(), fieldOfView, digital };
+  }
+
+  /** Of the mount of a camera; undefined for one that cannot be turned. */
+  axis(camera: string, axis: TurnAxis): MountAxis | undefined {
+    const steering = this.steered.get(camera)?.steering;
+    return steering && { at: steering.position()[axis], range: steering.limits[axis] };
   }
 
   /** There is nobody any more who could stop it: whatever moves stands still. */

@@ -5,6 +5,7 @@ import { Failure } from '../../firmware/base/failure.ts';
 import { CommandTable } from '../../firmware/console/command-table.ts';
 import { ServoRig } from '../../firmware/gpio/servo-rig.ts';
 import type { CameraGpio, GpioReport } from '../../firmware/roles/camera-gpio.ts';
+import type { MountAxis } from '../../firmware/roles/unit-steering.ts';
 import { addGpioConsole } from '../../firmware/roles/gpio-console.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 
@@ -16,7 +17,7 @@ const sound: GpioReport = {
   eventsWaiting: 2,
 };
 
-function scene(report: GpioReport = sound, hasServos = true) {
+function scene(report: GpioReport = sound, hasServos = true, axis: MountAxis = { at: 20, range: [-50, 50] }) {
   const clock = new VirtualClock();
   const pulses: string[] = [];
   const ends: string[] = [];
@@ -35,7 +36,7 @@ function scene(report: GpioReport = sound, hasServos = true) {
     turns: hasServos ? { camera: 'door', drive } : undefined,
   } as unknown as CameraGpio;
   const commands = new CommandTable();
-  addGpioConsole(commands, { gpio, clock, positionOf: () => 20 });
+  addGpioConsole(commands, { gpio, clock, axisOf: () => axis });
   return { clock, pulses, ends, commands };
 }
 
@@ -98,5 +99,28 @@ test('`servo test` does not go on at an end stop', async () => {
   const it = scene();
   it.ends.push('pan-max');
   await assert.rejects(ask(it, 'servo', 'test'), /the end stop pan-max is hit: the test was stopped/);
-  assert.deepEqual(it.pulses, ['pan 1700']);
+  assert.deepEqual(it.pulses, ['pan 1700', 'pan rests']);
+});
+
+test('`servo test` stays within the limits of the mount, and leaves an axis alone that the mount holds still', async () => {
+  const it = scene(sound, true, { at: 20, range: [15, 24] });
+  await ask(it, 'servo', 'test');
+  const distinct = it.pulses.filter((pulse, place) => pulse !== it.pulses[place - 1]);
+  assert.deepEqual(distinct, ['pan 1650', 'pan 1740', 'pan 1700', 'pan rests']);
+  await assert.rejects(
+    ask(scene(sound, true, { at: 0, range: undefined }), 'servo', 'test'),
+    /no servo turns/,
+  );
+});
+
+test('one `servo test` at a time', async () => {
+  const it = scene();
+  const [first, second] = [it.commands.run('servo', ['test']), it.commands.run('servo', ['test'])];
+  await assert.rejects(second, (error: Failure) => error.code === 'BUSY');
+  for (let step = 0; step < 100; step++) {
+    it.clock.advance(20);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await first;
+  await ask(it, 'servo', 'test');
 });

@@ -1,6 +1,7 @@
 /**
  * The servos of a mount: which pulse turns each where, and when they have power. With a driver that does not hold them,
- * power goes off a moment after they rest: a servo without pulses hums and warms for nothing.
+ * power goes off a moment after they rest: a servo without pulses hums and warms for nothing. Whoever still tells them
+ * something after the end is not heard: their lines are nobody's then.
  */
 import type { Clock } from '../base/clock.ts';
 import type { MountDrive, TurnAxis } from '../ptz/servo-mount.ts';
@@ -12,6 +13,7 @@ const powerOffMs = 1_500;
 
 export interface ServoRigOptions {
   readonly clock: Clock;
+  /** whoever opened it closes it, after the rig */
   readonly driver: ServoDriver;
   readonly servos: { readonly [A in TurnAxis]?: ServoRange | undefined };
   /** switches their power */
@@ -21,6 +23,7 @@ export interface ServoRigOptions {
 export class ServoRig implements MountDrive, Disposable {
   private readonly options: ServoRigOptions;
   private powered = false;
+  private ended = false;
   private cancelOff = (): void => undefined;
 
   constructor(options: ServoRigOptions) {
@@ -40,7 +43,7 @@ export class ServoRig implements MountDrive, Disposable {
   aim(axis: TurnAxis, degrees: number): void {
     const { servos, power, driver } = this.options;
     const servo = servos[axis];
-    if (servo === undefined) return;
+    if (servo === undefined || this.ended) return;
     this.cancelOff();
     if (!this.powered) power?.set(true);
     this.powered = true;
@@ -49,6 +52,7 @@ export class ServoRig implements MountDrive, Disposable {
 
   rest(axis: TurnAxis): void {
     const { driver, clock } = this.options;
+    if (this.ended) return;
     driver.rest(axis);
     if (driver.holds) return;
     this.cancelOff();
@@ -56,8 +60,8 @@ export class ServoRig implements MountDrive, Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.ended = true;
     this.cancelOff();
-    this.options.driver[Symbol.dispose]();
     this.options.power?.[Symbol.dispose]();
   }
 

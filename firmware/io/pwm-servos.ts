@@ -21,9 +21,14 @@ export interface PwmServosOptions {
 export function openPwmServos(options: PwmServosOptions): ServoDriver {
   const { sysfs, chip, channels } = options;
   const taken = new Map<ServoAxis, PwmChannel>();
-  for (const axis of ['pan', 'tilt'] as const) {
-    const channel = channels[axis];
-    if (channel !== undefined) taken.set(axis, openChannel(sysfs, chip, channel));
+  try {
+    for (const axis of ['pan', 'tilt'] as const) {
+      const channel = channels[axis];
+      if (channel !== undefined) taken.set(axis, openChannel(sysfs, chip, channel));
+    }
+  } catch (error) {
+    for (const channel of taken.values()) channel.close();
+    throw error;
   }
   let failed = false;
   const attempt = (task: () => void): void => {

@@ -212,6 +212,8 @@ export class CameraGpio implements Disposable {
     const { servos, servoPower } = wiring;
     if (servos.pan === undefined && servos.tilt === undefined) return;
     const driver = this.servoDriver(chip, wiring);
+    // Given back also when the next line is taken already.
+    this.opened.push(driver);
     const power = servoPower === undefined ? undefined : lines.output(servoPower);
     this.servos = new ServoRig({ clock: this.options.clock, driver, servos, power });
     this.opened.push(this.servos);
@@ -278,8 +280,13 @@ export class CameraGpio implements Disposable {
   }
 
   private close(): void {
-    for (const one of this.opened.reverse()) one[Symbol.dispose]();
-    this.opened.length = 0;
+    for (const one of this.opened.splice(0).reverse()) {
+      try {
+        one[Symbol.dispose]();
+      } catch (error) {
+        this.options.log('warn', `GPIO: ${messageOf(error)}; a line may be left as it was`);
+      }
+    }
     this.outbox = undefined;
     this.tally = undefined;
     this.servos = undefined;

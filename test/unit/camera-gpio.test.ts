@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { parseUnitConfig } from '../../firmware/config/unit-config.ts';
+import type { LineWiring, OutputLine } from '../../firmware/gpio/lines.ts';
 import { loadBoards } from '../../firmware/io/board-files.ts';
 import { type Sysfs, sysfsAt } from '../../firmware/io/sysfs.ts';
 import type { PacketBody } from '../../firmware/overlay/packets.ts';
@@ -98,6 +99,70 @@ test('without a PWM chip bursts turn the servos, and the log says so; where PWM 
   const strict = await unit(folder.sysfs, { gpio: '{ servoDriver: pwm, servos: true, tallyLed: true }' });
   assert.deepEqual([strict.gpio.turns, strict.log.length], [undefined, 1]);
   assert.match(strict.log[0] ?? '', /^warn GPIO is off: there is no PWM chip/);
+});
+
+test('PWM channels are given back when the servos cannot be had after all', async () => {
+  const tree = treeOf('6.12', 'raspberry-pi-5');
+  using folder = sysfsFolder(tree);
+  const sysfs = withChannels(folder.sysfs);
+  const busy = new SimulatedLines();
+  busy.output({ line: 16, activeLow: false });
+  const it = await unit(sysfs, { lines: busy });
+  assert.match(it.log[0] ?? '', /GPIO line 16 is in use/);
+  assert.deepEqual(
+    sysfs.written.filter((one) => one.includes('unexport')).map((one) => one.slice(-10)),
+    ['unexport=0', 'unexport=1'],
+  );
+
+  const half = withChannels(folder.sysfs);
+  const other = await unit({
+    ...half,
+    write: (file, text) => {
+      if (file.includes('pwm1/')) throw new Error('EBUSY');
+      half.write(file, text);
+    },
+  });
+  assert.equal(other.gpio.report().servoDriver, 'onoff burst');
+  assert.ok(
+    half.written.some((one) => one.endsWith('unexport=0')),
+    half.written.join(),
+  );
+  other.gpio[Symbol.dispose]();
+});
+
+test('a line that cannot be given back keeps no other one', async () => {
+  const tree = treeOf('6.12', 'raspberry-pi-5');
+  using folder = sysfsFolder(tree);
+  const sysfs = withChannels(folder.sysfs);
+  class Stuck extends SimulatedLines {
+    override output(wiring: LineWiring): OutputLine {
+      const line = super.output(wiring);
+      const stuck = (): void => assert.fail('EIO');
+      return wiring.line === 16 ? { ...line, [Symbol.dispose]: stuck } : line;
+    }
+  }
+  const lines = new Stuck();
+  const it = await unit(sysfs, { lines });
+  assert.equal(lines.level(22), true);
+  it.gpio[Symbol.dispose]();
+  assert.equal(lines.level(22), false, 'the tally light');
+  assert.equal(sysfs.written.filter((one) => one.includes('unexport')).length, 2);
+  assert.match(it.log.at(-1) ?? '', /^warn GPIO: EIO/);
+});
+
+test('servos that are told anything after the unit has ended get no power', async () => {
+  const tree = treeOf('6.12', 'raspberry-pi-5');
+  using folder = sysfsFolder({ ...tree, pwm: {} });
+  const lines = new SimulatedLines();
+  const it = await unit(folder.sysfs, { lines });
+  const drive = it.gpio.turns?.drive;
+  drive?.aim('pan', 0);
+  assert.equal(lines.level(16), true);
+  it.gpio[Symbol.dispose]();
+  drive?.aim('pan', 10);
+  drive?.rest('pan');
+  assert.equal(it.clock.pending, 0, 'nothing is switched later on, on a line that is nobody’s');
+  assert.equal(lines.level(16), false);
 });
 
 test('a kernel without GPIO, a board without the chip, a line that is taken: one line in the log, and no more', async () => {

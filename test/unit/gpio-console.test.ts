@@ -5,8 +5,8 @@ import { Failure } from '../../firmware/base/failure.ts';
 import { CommandTable } from '../../firmware/console/command-table.ts';
 import { ServoRig } from '../../firmware/gpio/servo-rig.ts';
 import type { CameraGpio, GpioReport } from '../../firmware/roles/camera-gpio.ts';
-import type { MountAxis } from '../../firmware/roles/unit-steering.ts';
 import { addGpioConsole } from '../../firmware/roles/gpio-console.ts';
+import type { MountAxis } from '../../firmware/roles/unit-steering.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 
 const sound: GpioReport = {

@@ -19,8 +19,8 @@ export function isSecretFile(path: string): boolean {
 const patterns: readonly (readonly [RegExp, string])[] = [
   // A cut block has no end; what follows is gone then, too.
   [/-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|$(?![\s\S]))/g, mark],
-  // user:password@host of an address
-  [/\b([a-z][a-z0-9+.-]*:\/\/)[^\s/@'"]*@/gi, `$1${mark}@`],
+  // user:password@host of an address; passwords have an @ themselves sometimes
+  [/\b([a-z][a-z0-9+.-]*:\/\/)[^\s/'"]*@/gi, `$1${mark}@`],
   // password: x, "psk":"x", token=x, Authorization: Bearer x
   [
     /(["']?\b[\w.-]*(?:passw(?:or)?d|passphrase|psk|secret|token|cookie|authorization|credential|api[_-]?key|private[_-]?key|\bpin\b)["']?\s*[:=]\s*)(?:bearer\s+|basic\s+)?("(?:[^"\\\n]|\\.)*"?|'[^'\n]*'?|[^\s,;}&]+)/gi,

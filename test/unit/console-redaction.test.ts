@@ -1,8 +1,13 @@
 // Nothing secret leaves in a support archive, and the archive is a tar.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { secretsOf } from '../../firmware/cli/console/support-bundle.ts';
+import { parseUnitConfig } from '../../firmware/config/unit-config.ts';
 import { statusText, wrap } from '../../firmware/console/console-text.ts';
 import { isSecretFile, redact } from '../../firmware/console/redaction.ts';
 import { tarArchive } from '../../firmware/console/tar-archive.ts';
@@ -21,6 +26,8 @@ describe('redaction', () => {
         'mqtt connect to mqtts://u:p:w@broker:8883 failed',
         'mqtt connect to mqtts://[redacted]@broker:8883 failed',
       ],
+      ['rtsp://admin:p@ss:w@rd@10.0.0.9/stream', 'rtsp://[redacted]@10.0.0.9/stream'],
+      ['https://host/a@b stays', 'https://host/a@b stays'],
       ['authorization: Bearer abc.def-ghi', 'authorization: [redacted]'],
       ['GET /live?camera=1&sig=AbCd12 200', 'GET /live?camera=1&sig=[redacted] 200'],
       ['key starling_local_AbC-123_x used', 'key [redacted] used'],
@@ -36,6 +43,20 @@ describe('redaction', () => {
     const key = '-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMG\nByqGSM49\n';
     assert.equal(redact(`a\n${key}-----END PRIVATE KEY-----\nb`), 'a\n[redacted]\nb');
     assert.equal(redact(`a\n${key}`), 'a\n[redacted]');
+  });
+
+  test('the passwords that settings name by file are known, however short', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'starling-bundle-'));
+    const path = join(folder, 'unit.yaml');
+    writeFileSync(join(folder, 'door.pw'), 'tiger7\n');
+    writeFileSync(
+      path,
+      `{ unit: u, role: camera, site: { name: s }, camera: { cameras: [{ id: door, source: "rtsp://10.0.0.9/1",
+         rtsp: { user: admin, passwordFile: door.pw } }] } }`,
+    );
+    const secrets = await secretsOf(parseUnitConfig(readFileSync(path, 'utf8'), folder), path);
+    rmSync(folder, { recursive: true });
+    assert.equal(redact('it sent tiger7 to door', secrets), 'it sent [redacted] to door');
   });
 
   test('a secret that is known is nowhere in the text, in no form', () => {

@@ -101,25 +101,34 @@ function sources({
   };
 }
 
-/** What the key files of this unit say: none of it may be anywhere. */
-async function secretsOf(config: UnitConfig | undefined, configPath: string): Promise<string[]> {
+/** What the files of keys and passwords of this unit say: none of it may be anywhere. */
+export async function secretsOf(config: UnitConfig | undefined, configPath: string): Promise<string[]> {
   const near = ['unit.key', 'seal.key', 'console.pin', 'first-admin.yaml'].map((name) =>
     configPath.replace(/[^/]*$/, name),
   );
   const named = config === undefined ? [] : Object.values(config.site).filter((path) => path.startsWith('/'));
   const files = [...new Set([...near, ...named])].filter(isSecretFile);
-  const texts = await Promise.all(
-    files.map((path) =>
-      readFile(path, 'utf8').then(
-        (text) => text.slice(0, secretBytesMax),
-        () => '',
-      ),
-    ),
-  );
+  const texts = await Promise.all(files.map(startOf));
   // Short lines are words of the file's form, such as `users:`.
-  return texts
+  const words = texts
     .flatMap((text) => text.split(/\s+/))
     .filter((word) => word.length >= 16 && !word.startsWith('-----'));
+  const passwords = await Promise.all(passwordFilesOf(config).map(startOf));
+  return [...words, ...passwords.map((text) => text.split(/\r?\n/)[0] ?? '')];
+}
+
+/** Of cameras and of the broker: one password in each, in the first line. */
+function passwordFilesOf(settings: unknown): string[] {
+  if (typeof settings !== 'object' || settings === null) return [];
+  return Object.entries(settings).flatMap(([name, value]) =>
+    name === 'passwordFile' && typeof value === 'string' ? [value] : passwordFilesOf(value),
+  );
+}
+
+/** Nothing where it cannot be read. */
+async function startOf(path: string): Promise<string> {
+  const text = await readFile(path, 'utf8').catch(() => '');
+  return text.slice(0, secretBytesMax);
 }
 
 function tailOf(text: string): Buffer {

@@ -13,8 +13,8 @@
  *
  * An answer is JSON: {ok: true, data, text} or {ok: false, code, message, advice}; a pulled blob is the file itself.
  *
- * Invariants: at most `callsMax` answers are kept, `requestsMax` requests wait; a call is run once, however often it is
- * asked for; nothing but H, P and B is answered while locked.
+ * Invariants: at most `callsMax` calls are under way or kept with their answers, `requestsMax` requests wait; a call is
+ * run once, however often it is asked for; nothing but H, P and B is answered while locked.
  */
 import type { Clock } from '../base/clock.ts';
 import { Failure, messageOf } from '../base/failure.ts';
@@ -78,7 +78,9 @@ export class FramedCalls {
     this.open = !options.gate.needed;
   }
 
+  /** What was asked for before is not sent any more. */
   lock(): void {
+    this.requests.length = 0;
     this.open = !this.options.gate.needed;
     this.lastPin = undefined;
   }
@@ -126,9 +128,12 @@ export class FramedCalls {
     const known = this.calls.get(tag);
     if (known !== undefined) return this.tell(tag, known);
     const call: Call = { blob: undefined, error: undefined };
+    if (this.calls.size >= callsMax) {
+      const done = [...this.calls].find(([, { blob, error }]) => blob !== undefined || error !== undefined);
+      if (done === undefined) return this.reply('x', tag, { error: 'other commands are under way: wait.' });
+      this.calls.delete(done[0]);
+    }
     this.calls.set(tag, call);
-    const [oldest] = this.calls.keys();
-    if (this.calls.size > callsMax && oldest !== undefined) this.calls.delete(oldest);
     this.tell(tag, call);
     void this.perform(payload).then(({ blob, error }) => {
       call.blob = blob;

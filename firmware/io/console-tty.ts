@@ -9,9 +9,13 @@ import { isatty, ReadStream } from 'node:tty';
 import { promisify } from 'node:util';
 import { Failure, messageOf } from '../base/failure.ts';
 
+/** More than a line at 115200 bit/s takes in 20 s. Whoever writes on and on does not look at what is drained. */
+const waitingBytesMax = 256 * 1024;
+
 export interface ConsoleLine extends Disposable {
   /** Bytes as they come. */
   onData(take: (bytes: Buffer) => void): void;
+  /** Thrown away where too much waits already. */
   write(text: string): void;
   /** Resolves when there is room again. */
   drained(): Promise<void>;
@@ -52,7 +56,8 @@ async function setSpeed(path: string, baud: number | undefined): Promise<void> {
   );
 }
 
-function lineOf(input: ReadStream, output: NodeJS.WriteStream | ReadStream): ConsoleLine {
+/** One line, of two streams that may be the same. */
+export function lineOf(input: ReadStream, output: NodeJS.WriteStream | ReadStream): ConsoleLine {
   if (input.isTTY) input.setRawMode(true);
   let gone: (how: string) => void = () => undefined;
   const closed = new Promise<string>((resolve) => {
@@ -65,7 +70,9 @@ function lineOf(input: ReadStream, output: NodeJS.WriteStream | ReadStream): Con
   return {
     closed,
     onData: (take) => void input.on('data', (chunk: Buffer | string) => take(Buffer.from(chunk))),
-    write: (text) => void output.write(Buffer.from(text, 'latin1')),
+    write: (text) => {
+      if (output.writableLength < waitingBytesMax) output.write(Buffer.from(text, 'latin1'));
+    },
     drained: () =>
       output.writableNeedDrain
         ? new Promise((resolve) => output.once('drain', () => resolve()))

@@ -279,6 +279,18 @@ describe('programs on the line', () => {
     assert.deepEqual(ran, ['status']);
   });
 
+  test('four commands at most are under way, and none of them is forgotten for a new one', async () => {
+    const { type, shows, ran } = rig();
+    const call = (tag: number, text: string): void =>
+      type(formatFrame({ kind: 'C', tag, number: 0, payload: Buffer.from(`L${text}`) }));
+    for (const tag of [1, 2, 3, 4]) call(tag, `wait ${tag}`);
+    call(5, 'status');
+    await shows('@S:x5.0:');
+    call(1, 'wait 1');
+    await shows('@S:w1.0:');
+    assert.deepEqual(ran, ['wait 1', 'wait 2', 'wait 3', 'wait 4']);
+  });
+
   test('a PIN that comes again is one try, and is answered each time', async () => {
     const { type, seen } = rig({ pin: true });
     const verdicts = (tag: number): string[] =>

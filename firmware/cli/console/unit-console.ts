@@ -22,8 +22,11 @@ import { followLog, logAnswer } from './unit-log.ts';
 import { controlService } from './unit-service.ts';
 import { unitStatus } from './unit-status.ts';
 
-/** Longest file that may be pulled. */
-const pullBytesMax = 200 * 1024 * 1024;
+/** Longest file that may be pulled: it is in memory, and takes hours at 115200 bit/s. */
+const pullBytesMax = 64 * 1024 * 1024;
+
+/** Files that are listed. */
+const listedMax = 500;
 
 export interface LocalCommand extends CommandHelp {
   readonly run: (args: readonly string[], io: CommandIo) => Promise<ConsoleAnswer>;
@@ -267,9 +270,14 @@ export class UnitConsole implements ConsoleCommands {
       for (const entry of path === undefined
         ? []
         : await readdir(path, { withFileTypes: true }).catch(() => [])) {
+        if (found.length >= listedMax) return found;
         const name = join(folder, entry.name);
-        const { size } = await lstat(join(path ?? '', entry.name));
-        if (found.length < 500) found.push({ name: entry.isDirectory() ? `${name}/` : name, bytes: size });
+        // What is too old is removed meanwhile.
+        const size = await lstat(join(path ?? '', entry.name)).then(
+          (facts) => facts.size,
+          () => undefined,
+        );
+        if (size !== undefined) found.push({ name: entry.isDirectory() ? `${name}/` : name, bytes: size });
       }
     }
     return found;

@@ -120,6 +120,17 @@ export function judge(found: BlockDevice, bytesMin: number): void {
   }
 }
 
+/** Throws the Refusal not-confirmed when the disk at this path is no longer the one that was confirmed. */
+export function confirmSame(confirmed: BlockDevice, now: BlockDevice): void {
+  const facts = ['size', 'model', 'serial', 'tran'] as const;
+  if (facts.every((fact) => confirmed[fact] === now[fact])) return;
+  throw new Refusal(
+    'not-confirmed',
+    `another disk is ${now.path} now: it was left as it is`,
+    'Disks were plugged in or out meanwhile: look with `lsblk`, and begin again.',
+  );
+}
+
 export function mountedRefusal(path: string, place?: string): Refusal {
   const where = place === undefined ? '' : ` at ${place}`;
   return new Refusal(

@@ -6,7 +6,7 @@ import { performance } from 'node:perf_hooks';
 import { makeConfigPartition } from '../image/config-partition.ts';
 import { type Manifest, readManifest } from '../image/manifest.ts';
 import { runTool } from '../image/run-tool.ts';
-import { type BlockDevice, inspectDevice, judge } from './device.ts';
+import { type BlockDevice, confirmSame, inspectDevice, judge } from './device.ts';
 import { damaged, openImage } from './image-source.ts';
 import { openMedium } from './medium.ts';
 import { type UnitRequest, unitFiles } from './unit-files.ts';
@@ -52,6 +52,8 @@ export async function flash(request: FlashRequest, hooks: FlashHooks): Promise<F
     const startedMs = performance.now();
     const medium = await openMedium(device, found.size);
     try {
+      // Names go from disk to disk; from here on it is held.
+      confirmSame(found, await inspectDevice(device));
       await writeImage({
         image,
         manifest,

@@ -1,7 +1,13 @@
 // Which disks may be flashed, judged from what lsblk said on real machines.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type BlockDevice, describeDevice, judge, parseReport } from '../../scripts/flash/device.ts';
+import {
+  type BlockDevice,
+  confirmSame,
+  describeDevice,
+  judge,
+  parseReport,
+} from '../../scripts/flash/device.ts';
 import { progressText } from '../../scripts/flash/progress-line.ts';
 import { Refusal, refusalCodes } from '../../scripts/flash/refusal.ts';
 
@@ -124,4 +130,15 @@ test('progress shows the rate and the time that is left', () => {
     '  writing 25 % of 200 MB, 10.0 MB/s, 15 s left',
   );
   assert.equal(progressText('writing', { done: 1e6, total: 200e6, seconds: 0.1 }), '  writing 0 % of 200 MB');
+});
+
+test('a disk that took the place of the confirmed one is left as it is', () => {
+  const card = disk('/dev/sdb', { children: [partition('/dev/sdb1', [null])] });
+  confirmSame(card, disk('/dev/sdb'));
+  for (const other of [{ serial: '1' }, { model: 'Other' }, { size: 31 * gigabyte }, { tran: 'sata' }])
+    assert.throws(
+      () => confirmSame(card, disk('/dev/sdb', other)),
+      (error: Refusal) =>
+        error.kind === 'not-confirmed' && /another disk is \/dev\/sdb now/.test(error.message),
+    );
 });

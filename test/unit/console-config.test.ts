@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { Failure } from '../../firmware/base/failure.ts';
-import { bootKey } from '../../firmware/cli/console/boot-key.ts';
+import { bootKey, startUnlessUsed } from '../../firmware/cli/console/boot-key.ts';
 import {
   parseSettingPath,
   settingAt,
@@ -242,5 +242,28 @@ test('a key within the time at boot holds the unit back; none, and it starts', a
     clock.advance(2);
     key();
     assert.equal(await done, pressed);
+  }
+});
+
+test('a unit that noise held back starts when nobody gives a command; one that a person holds back does not', async () => {
+  for (const used of [false, true]) {
+    const clock = new VirtualClock();
+    let starts = 0;
+    let shown = '';
+    startUnlessUsed({
+      clock,
+      used: () => used,
+      start: async () => {
+        starts += 1;
+        throw new Failure('NOT_FOUND', 'no systemd', { advice: '' });
+      },
+      write: (text) => (shown += text),
+    });
+    clock.advance(599_999);
+    assert.equal(starts, 0);
+    clock.advance(1);
+    assert.equal(starts, used ? 0 : 1);
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(shown.includes('it does not start: no systemd'), !used);
   }
 });

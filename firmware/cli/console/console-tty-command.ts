@@ -1,4 +1,5 @@
 /** `starling console-tty`: the field console of a unit, on a serial port or on this terminal. */
+import { existsSync } from 'node:fs';
 import { uptime } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
@@ -9,16 +10,17 @@ import { type ConsoleLine, openConsoleTty, openOwnTerminal } from '../../io/cons
 import { pinFailuresAt } from '../../io/pin-failures.ts';
 import { systemClock } from '../../io/system-clock.ts';
 import { readText, writeText } from '../../io/text-files.ts';
-import { bootKey, holdUnit, tellReady } from './boot-key.ts';
+import { bootKey, holdUnit, startUnlessUsed, tellReady } from './boot-key.ts';
 import { finishTrial } from './config-change.ts';
 import { UnitConsole } from './unit-console.ts';
 import { UnitLink } from './unit-link.ts';
+import { controlService, holdFile } from './unit-service.ts';
 
 const configDefault = '/etc/starling/unit.yaml';
 /** The machine has just started. */
 const bootSeconds = 180;
-/** Enter, blank, Escape. */
-const bootKeys: readonly number[] = [10, 13, 32, 27];
+/** Enter, as terminals send it. */
+const bootKeys: readonly number[] = [10, 13];
 /** A line that hangs up is opened again by whoever started this. */
 const hungUpExitCode = 1;
 
@@ -84,13 +86,14 @@ async function serveConsole(flags: Flags, version: string): Promise<void> {
   const record = await readPin(configPath);
   const read = await unit.config();
   const name = read.ok ? read.config.unit : 'unit';
+  const commands = new UnitConsole({ configPath, unit, clock, version, hasPin: record !== undefined });
   const session = new ConsoleSession({
     unit: name,
     version,
     clock,
     output: line,
     gate: await PinGate.open(clock, record, pinFailuresAt(failuresPath(configPath))),
-    commands: new UnitConsole({ configPath, unit, clock, version, hasPin: record !== undefined }),
+    commands,
     ...(read.ok ? { lockMs: read.config.console.lockMinutes * 60_000 } : {}),
   });
   // Only at boot: a console that was started again must not hold back a unit that runs, or is to.
@@ -104,7 +107,16 @@ async function serveConsole(flags: Flags, version: string): Promise<void> {
     ...(undone ? ['A change of settings was cut off by the power: the old ones are back.'] : []),
   ];
   session.open(notes.join('\r\n'));
+  const waiting = {
+    clock,
+    used: () => commands.used,
+    start: () => controlService('start'),
+    write: (text: string) => line.write(text),
+  };
+  // Also when the console that held it back has ended since.
+  const cancelStart = existsSync(holdFile) ? startUnlessUsed(waiting) : () => undefined;
   await Promise.race([line.closed, stopped()]);
+  cancelStart();
   session.close();
 }
 

@@ -59,6 +59,7 @@ export class UnitConsole implements ConsoleCommands {
   private readonly local: ReadonlyMap<string, LocalCommand>;
   private cameras: readonly string[] = [];
   private settings: readonly string[] = [];
+  private answered = false;
 
   constructor(options: UnitConsoleOptions) {
     this.options = options;
@@ -81,7 +82,18 @@ export class UnitConsole implements ConsoleCommands {
     return command === 'capture' && before.length === 1 ? this.cameras : [];
   }
 
-  async run({ name, args }: CommandLine, io: CommandIo): Promise<ConsoleAnswer> {
+  /** Whether any command was answered: somebody is there who knows some. */
+  get used(): boolean {
+    return this.answered;
+  }
+
+  async run(line: CommandLine, io: CommandIo): Promise<ConsoleAnswer> {
+    const answer = await this.answer(line, io);
+    this.answered = true;
+    return answer;
+  }
+
+  private async answer({ name, args }: CommandLine, io: CommandIo): Promise<ConsoleAnswer> {
     const local = this.local.get(name);
     if (local !== undefined) return local.run(args, io);
     try {

@@ -13,8 +13,8 @@
 import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
-import { createInterface } from 'node:readline/promises';
 import cliProgress from 'cli-progress';
+import { askSecret } from '../firmware/cli/secret-input.ts';
 import { quoteWord } from '../firmware/console/command-words.ts';
 import { BenchCaller, BenchError, deadMsDefault, type PullProgress } from './console/bench-caller.ts';
 import { baudDefault, openBenchLine } from './console/bench-line.ts';
@@ -132,10 +132,7 @@ function progressBar(): { show: (progress: PullProgress) => void; end: () => voi
 async function askPin(): Promise<string> {
   if (!process.stdin.isTTY)
     throw new BenchError('locked', 'the console is locked: give --pin or STARLING_PIN');
-  const reader = createInterface({ input: process.stdin, output: process.stderr });
-  const pin = await reader.question('PIN: ');
-  reader.close();
-  return pin.trim();
+  return (await askSecret('PIN')).trim();
 }
 
 try {

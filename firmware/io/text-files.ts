@@ -88,6 +88,17 @@ export async function replaceText(path: string, text: string): Promise<void> {
   }
 }
 
+/** Removes a file, if it is there; it does not come back after a power cut. Throws what `node:fs` throws. */
+export async function removeText(path: string): Promise<void> {
+  try {
+    await unlink(path);
+  } catch (error) {
+    if (!hasErrno(error, 'ENOENT')) throw error;
+    return;
+  }
+  await syncFolder(dirname(path));
+}
+
 async function writeThrough(
   path: string,
   text: string,

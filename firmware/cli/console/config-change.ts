@@ -8,12 +8,12 @@
  * does step 6 at its next start: a change that nobody has seen work is not kept.
  */
 import { existsSync, realpathSync } from 'node:fs';
-import { chown, stat, unlink } from 'node:fs/promises';
+import { chown, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Clock } from '../../base/clock.ts';
 import { Failure, messageOf } from '../../base/failure.ts';
 import { parseUnitConfig, unitConfigBytesMax } from '../../config/unit-config.ts';
-import { hasErrno, readText, writeText } from '../../io/text-files.ts';
+import { hasErrno, readText, removeText, writeText } from '../../io/text-files.ts';
 import { trialSuffix } from '../../provisioning/config-files.ts';
 import { textOf } from './machine-facts.ts';
 import type { UnitHealth, UnitLink } from './unit-link.ts';
@@ -161,10 +161,9 @@ async function replace(path: string, text: string): Promise<void> {
   await chown(path, uid, gid);
 }
 
+/** For good: whoever is told that a change is applied may cut the power at once. */
 async function forgetTrial(path: string): Promise<void> {
-  await unlink(trialPath(path)).catch((error: unknown) => {
-    if (!hasErrno(error, 'ENOENT')) throw error;
-  });
+  await removeText(trialPath(path));
 }
 
 function pause(clock: Clock, ms: number): Promise<void> {

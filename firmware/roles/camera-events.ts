@@ -65,7 +65,8 @@ export class CameraEvents implements EventAccess {
 
   private happened(event: StoredEvent): void {
     const key = `${event.camera}/${event.kind}/${event.sensor}`;
-    if (event.toUs === 0) this.lasting.add(key);
+    // Its unit may have gone while the event was kept.
+    if (event.toUs === 0 && this.kinds.has(event.camera)) this.lasting.add(key);
     else this.lasting.delete(key);
     this.listener?.(event);
   }

@@ -131,9 +131,9 @@ function filesOf(suite: string, ending: string): string[] {
     .sort();
 }
 
-/** A file without a test would never fail. */
+/** In a process with others, a file without a test would not be noticed. */
 function refuseHollowTests(): void {
-  const hollow = suites
+  const hollow = [...sharesProcesses]
     .flatMap((suite) => filesOf(suite, '.test.ts'))
     .filter((file) => !/^\s*(?:await )?(?:test|describe\w*)\(/m.test(readFileSync(file, 'utf8')));
   if (hollow.length > 0) process.exit(refuse(`no test in ${hollow.join(', ')}`));
@@ -221,6 +221,12 @@ function readTap(tap: string, status: number | null): Omit<Report, 'name' | 'sec
     return { passed: 0, failed: 1, skipped: 0, failedFiles, trouble: 'the test runner gave no report' };
   const [tests = 0, pass = 0, fail = 0, cancelled = 0, skipped = 0, todo = 0] = end.slice(1).map(Number);
   const counts = { passed: pass, failed: fail + cancelled, skipped: skipped + todo, failedFiles };
+  // A file that declares no test is reported by node as one passing test with the file's own name.
+  const hollow = [...tap.matchAll(/^ok \d+ - (\/.*\.test\.\w+)$/gm)].map((match) => match[1] ?? '');
+  if (hollow.length > 0) {
+    const failed = counts.failed + hollow.length;
+    return { ...counts, passed: pass - hollow.length, failed, trouble: `no test in ${hollow.join(', ')}` };
+  }
   if (tests === 0) return { ...counts, trouble: 'no test ran' };
   if (status !== 0 && counts.failed === 0)
     return { ...counts, failed: 1, trouble: `node ended with ${status}` };

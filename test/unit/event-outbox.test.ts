@@ -16,7 +16,6 @@ import { eventKeeper, readEvents } from '../../firmware/io/event-state.ts';
 import type { CameraEvent } from '../../firmware/overlay/event-packet.ts';
 import type { PacketBody } from '../../firmware/overlay/packets.ts';
 import { EventLog, type StoredEvent } from '../../firmware/recording/event-log.ts';
-import { CameraEvents } from '../../firmware/roles/camera-events.ts';
 import { mergeEvents } from '../../firmware/viewing/site-events.ts';
 import { until } from '../support/network.ts';
 import { SimulatedIndex } from '../support/simulated-index.ts';
@@ -384,18 +383,4 @@ test('what two servers know of one event is one event, with its end; a list is w
   );
   assert.equal(merged.truncated, true, 'b may have some before 30, so the one of c waits');
   assert.equal(mergeEvents([{ server: 'a', events: of(event(1)), more: false }], 1).truncated, false);
-});
-
-test('what a camera told before it went to another server does not last here for ever', async () => {
-  let keep: (fresh: StoredEvent[]) => void = () => undefined;
-  const kept = new Promise<StoredEvent[]>((resolve) => (keep = resolve));
-  const log = { keep: () => kept } as unknown as EventLog;
-  const events = new CameraEvents({ log, send: () => undefined });
-  const event = { kind: 'motion', sensor: '', fromUs: startUs, toUs: 0 };
-  events.told({ camera: 'door', batch: 1, reply: false, kinds: ['motion'], events: [event] });
-  events.gone(['door']);
-  keep([{ ...event, camera: 'door' }]);
-  await kept;
-  events.told({ camera: 'door', batch: 1, reply: false, kinds: ['motion'], events: [] });
-  assert.equal(events.lasts('door', 'motion'), false);
 });

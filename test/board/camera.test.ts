@@ -74,6 +74,8 @@ describeWithGuests('a camera unit in an amd64 guest', 'amd64', () => {
   });
 
   test('is recorded: pictures of vivid that ffprobe and ffmpeg take', async () => {
+    // Its camera starts when it has joined.
+    await durableFrom(Date.now(), 0);
     const fromMs = Date.now();
     await durableFrom(fromMs, 5_000);
     const range = `from=${new Date(fromMs).toISOString()}&to=${new Date(fromMs + 5_000).toISOString()}`;

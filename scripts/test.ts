@@ -27,7 +27,14 @@ const testTimeoutMs = 300_000;
 /** Of guests whose processor is translated, and of the README's commands on a machine with other work. */
 const longTimeoutMs = 900_000;
 const takesLong = new Set(['board', 'board-arm64', 'readme']);
-const twoAtATime = new Set(['unit', 'contract', 'sim', 'integration', 'recording']);
+/** Files that run at the same time: more where they mostly wait. Of the others one after the other. */
+const atATime: Readonly<Record<string, number>> = {
+  unit: 2,
+  contract: 2,
+  sim: 2,
+  integration: 3,
+  recording: 3,
+};
 /** Their files share processes: to start one and to load the firmware takes longer than most of these tests. */
 const sharesProcesses = new Set(['unit']);
 const processesMax = 12;
@@ -179,7 +186,7 @@ function runFiles(name: string, files: readonly string[]): Report {
       'tsx',
       '--test',
       `--test-timeout=${takesLong.has(name) ? longTimeoutMs : testTimeoutMs}`,
-      `--test-concurrency=${twoAtATime.has(name) ? 2 : 1}`,
+      `--test-concurrency=${atATime[name] ?? 1}`,
       '--test-reporter=spec',
       '--test-reporter-destination=stdout',
       '--test-reporter=tap',

@@ -2,6 +2,7 @@
  * The machine of a server for people, on a screen of 80 columns without colours: what `starling disks` prints and what
  * the field console shows. Pure.
  */
+import { formatBytes } from '../base/quantity-text.ts';
 import type { DisksAnswer } from '../viewing/api.ts';
 
 type Row = readonly string[];
@@ -36,7 +37,7 @@ function disksTable({ disks }: DisksAnswer): string {
       disk.verdict,
       disk.name,
       disk.model ?? '?',
-      size(disk.bytes),
+      formatBytes(disk.bytes),
       disk.bus,
       disk.smart === 'none' && disk.bus !== 'virtual' && disk.bus !== 'mmc' ? 'says nothing' : disk.smart,
       disk.temperatureC === null ? '-' : `${disk.temperatureC} °C`,
@@ -51,7 +52,8 @@ function disksTable({ disks }: DisksAnswer): string {
 function volumesTable({ volumes }: DisksAnswer): string {
   if (volumes.length === 0) return '';
   const rows = volumes.map((one): Row => {
-    const free = one.totalBytes === 0 ? '-' : `${size(one.freeBytes)} of ${size(one.totalBytes)}`;
+    const free =
+      one.totalBytes === 0 ? '-' : `${formatBytes(one.freeBytes)} of ${formatBytes(one.totalBytes)}`;
     const device =
       one.device === null ? (one.fileSystem ?? '?') : `${one.device}${one.present ? '' : ' (gone)'}`;
     const errors = one.errors === null ? '-' : String(one.errors);
@@ -76,17 +78,6 @@ function sensorsLines({ temperatures, fans, power, watchdog, clock }: DisksAnswe
     `clock        ${clock.trusted ? 'trusted' : 'not trusted'}: ${clock.why}`,
   ];
   return lines.map((line) => `${line}\n`).join('');
-}
-
-function size(bytes: number): string {
-  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
-  let value = bytes;
-  let place = 0;
-  while (value >= 1000 && place < units.length - 1) {
-    value /= 1000;
-    place += 1;
-  }
-  return `${value >= 100 || place === 0 ? Math.round(value) : value.toFixed(1)} ${units[place]}`;
 }
 
 function table(heading: Row, rows: readonly Row[]): string {

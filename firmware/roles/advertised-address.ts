@@ -18,6 +18,8 @@ export function advertisedAddress(link: UnitConfig['link'], port: number): Addre
 
 /** How often a unit looks at its own addresses: a lease of DHCP may come minutes after the start. */
 const lookMs = 5_000;
+/** Of a machine without a network: nobody else can use it. */
+const loopback = '127.0.0.1';
 
 /** The same for those who did not see its join: an address of this machine in place of `::`. */
 export function reachableAddress(link: UnitConfig['link'], port: number): Address {
@@ -26,7 +28,10 @@ export function reachableAddress(link: UnitConfig['link'], port: number): Addres
   return everywhere ? { host: machineAddress(), port } : advertised;
 }
 
-/** Tells when `current` is another address than before. Call the result to end that. */
+/**
+ * Tells when `current` is another address than before; a machine that has lost its network keeps the one it told. Call
+ * the result to end that.
+ */
 export function watchAddress(
   clock: Pick<Clock, 'after'>,
   current: () => Address,
@@ -37,7 +42,7 @@ export function watchAddress(
   const look = (): void => {
     cancel = clock.after(lookMs, look);
     const next = current();
-    if (next.host === told.host && next.port === told.port) return;
+    if ((next.host === told.host && next.port === told.port) || next.host === loopback) return;
     told = next;
     movedTo(next);
   };

@@ -20,6 +20,9 @@ test('another address is told once, within seconds, until nobody wants to know',
   assert.deepEqual(told, ['10.0.0.7']);
   clock.advance(60_000);
   assert.deepEqual(told, ['10.0.0.7']);
+  host = '127.0.0.1';
+  clock.advance(60_000);
+  assert.deepEqual(told, ['10.0.0.7'], 'the cable is out');
   end();
   host = '10.0.0.8';
   clock.advance(60_000);

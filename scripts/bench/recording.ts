@@ -10,6 +10,7 @@
  * loopback's receiving side runs where the sender is, write-back in a kernel thread) is in no figure of any of them.
  */
 import assert from 'node:assert';
+import { until } from '../../test/support/network.ts';
 import type { Figure } from '../bench.ts';
 import { type Cost, costBetween, costOfTree } from './process-cost.ts';
 import { type Cameras, type LoopDelay, RecordingField } from './recording-field.ts';
@@ -126,8 +127,7 @@ async function runStarling(plan: Plan, count: number, floor: Measured | undefine
   const cameras = field.startCameras(count, kbps);
   await cameras.streaming();
   await pause(plan.warmUpMs);
-  const attached = (await field.received()).cameras;
-  assert.equal(attached, count, `${attached} of ${count} cameras are received`);
+  await until(`${count} cameras are received`, async () => (await field.received()).cameras === count);
   const measured = await measure(pid, cameras, plan.measuredMs);
   const delay = await field.delayOf(server, () => pause(plan.delayMs));
   const outage: Figure[] = [];

@@ -100,17 +100,6 @@ describe('the keyframe nearest to a time', () => {
     const response = await get('b', `keyframe.mp4?at=${at(7200 + it.startSeconds + 7)}`);
     assert.equal(Date.parse(response.headers.get('x-starling-at') ?? ''), utcMs(7200));
   });
-
-  test('is answered in less than 20 ms', async () => {
-    const times: number[] = [];
-    for (let place = 0; place < 60; place++) {
-      const startMs = performance.now();
-      await bytesOf(await get('a', `keyframe.mp4?at=${at(it.startSeconds + (place % 50) / 10)}`));
-      times.push(performance.now() - startMs);
-    }
-    times.sort((a, b) => a - b);
-    assert.ok((times[30] ?? 99) < 20, `half of them took more than ${times[30]} ms`);
-  });
 });
 
 describe('a frame', () => {

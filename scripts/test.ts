@@ -43,9 +43,9 @@ const processesMax = 12;
 const byHand = new Set(['page', 'board', 'board-arm64']);
 /**
  * Real processes on real clocks: a shared machine that stands still for two seconds makes some of them late. A few files
- * that fail are run once more, one at a time, and the summary names them; what fails twice has failed.
+ * that fail are run again, one at a time, and the summary names them; what fails three times has failed.
  */
-const getsSecondTry = new Set([
+const getsMoreTries = new Set([
   'contract',
   'integration',
   'network',
@@ -55,7 +55,8 @@ const getsSecondTry = new Set([
   'readme',
   'boot',
 ]);
-const secondTriesMax = 6;
+const filesAgainMax = 6;
+const triesMax = 3;
 const usage = `usage: tsx scripts/test.ts [${suites.join('|')} ...] [--only SUBSTRING]`;
 
 interface Result {
@@ -66,7 +67,7 @@ interface Result {
   readonly skipped: number;
   readonly trouble?: string;
   /** files that failed, and passed when they were run again */
-  readonly secondTry?: readonly string[];
+  readonly triedAgain?: readonly string[];
 }
 
 interface Report extends Result {
@@ -167,14 +168,21 @@ function runCheck(): Result {
 function runSuite(name: string, files: readonly string[]): Result {
   console.log(`\n== ${name} (${files.length} files)`);
   const { failedFiles, ...first } = runFiles(name, files);
-  const again = failedFiles.filter((file) => files.includes(file));
-  const isFew = again.length > 0 && again.length === failedFiles.length && again.length <= secondTriesMax;
-  if (!isBad(first) || first.trouble !== undefined || !isFew || !getsSecondTry.has(name)) return first;
-  console.log(`\n== ${name}, once more: ${again.join(', ')}`);
-  const { failedFiles: _, ...second } = runFiles(name, again, 1);
-  const seconds = first.seconds + second.seconds;
-  if (isBad(second)) return { ...first, seconds };
-  return { ...first, seconds, passed: first.passed + first.failed, failed: 0, secondTry: again };
+  let bad = failedFiles;
+  let { seconds } = first;
+  const mayTryAgain = isBad(first) && first.trouble === undefined && getsMoreTries.has(name);
+  for (let tries = 1; mayTryAgain && tries < triesMax; tries++) {
+    const known = bad.every((file) => files.includes(file));
+    if (!known || bad.length === 0 || bad.length > filesAgainMax) break;
+    console.log(`\n== ${name}, again: ${bad.join(', ')}`);
+    const { failedFiles: left, ...again } = runFiles(name, bad, 1);
+    seconds += again.seconds;
+    if (!isBad(again))
+      return { ...first, seconds, passed: first.passed + first.failed, failed: 0, triedAgain: failedFiles };
+    if (again.trouble !== undefined) break;
+    bad = left;
+  }
+  return { ...first, seconds };
 }
 
 function runFiles(name: string, files: readonly string[], together = atATime[name] ?? 1): Report {
@@ -252,7 +260,7 @@ function summarise(results: readonly Result[], planned: readonly string[]): numb
     const mark = isBad(result) ? 'FAILED' : 'ok';
     const counts = result.name === 'check' ? '' : countsOf(result);
     const again =
-      result.secondTry === undefined ? '' : `  (at the second try: ${result.secondTry.join(', ')})`;
+      result.triedAgain === undefined ? '' : `  (not at the first try: ${result.triedAgain.join(', ')})`;
     const trouble = result.trouble === undefined ? again : `  (${result.trouble})`;
     console.log(
       `${result.name.padEnd(12)} ${mark.padEnd(7)} ${result.seconds.toFixed(1).padStart(6)} s  ${counts}${trouble}`,

@@ -51,6 +51,7 @@ const getsMoreTries = new Set([
   'network',
   'recording',
   'power',
+  'page',
   'browser',
   'readme',
   'boot',

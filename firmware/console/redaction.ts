@@ -45,6 +45,18 @@ export function redact(text: string, secrets: readonly string[] = []): string {
   return clean;
 }
 
+const secretName = /^(?:passw(?:or)?d|passphrase|psk|secret|token|credential|api_?key|pin)$/i;
+
+/** The same of every string in plain data, such as settings; one whose name says that it is secret goes whole. */
+export function redactData(data: unknown): unknown {
+  if (typeof data === 'string') return redact(data);
+  if (Array.isArray(data)) return data.map(redactData);
+  if (typeof data !== 'object' || data === null) return data;
+  const clean = (name: string, value: unknown) =>
+    typeof value === 'string' && secretName.test(name) ? mark : redactData(value);
+  return Object.fromEntries(Object.entries(data).map(([name, value]) => [name, clean(name, value)]));
+}
+
 /** Longest first, so that none leaves a part of another. */
 function formsOf(secrets: readonly string[]): string[] {
   const forms = secrets

@@ -215,6 +215,10 @@ describe('the field console', () => {
       assert.ok(archive.length > 1_000, 'a bundle all the same');
       const result = await rig.data<{ outcome: string }>('config set camera.cameras.0.frameRate 12');
       assert.equal(result.outcome, 'applied, not judged');
+      await rig.data('config set camera.cameras.0.source rtsp://admin:s3cret@10.0.0.9/live');
+      const { value } = await rig.data<{ value: { password: string } }>('config get camera.cameras.0.source');
+      assert.equal(value.password, '[redacted]');
+      await rig.data('config set camera.cameras.0.source test');
     }
     // The power goes in the middle of a change: the next console takes it back.
     await writeFile(`${settings}.trial`, `# another-boot 1\n${sound}`);

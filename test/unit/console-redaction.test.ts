@@ -9,7 +9,7 @@ import fc from 'fast-check';
 import { secretsOf } from '../../firmware/cli/console/support-bundle.ts';
 import { parseUnitConfig } from '../../firmware/config/unit-config.ts';
 import { statusText, wrap } from '../../firmware/console/console-text.ts';
-import { isSecretFile, redact } from '../../firmware/console/redaction.ts';
+import { isSecretFile, redact, redactData } from '../../firmware/console/redaction.ts';
 import { tarArchive } from '../../firmware/console/tar-archive.ts';
 
 const secret = fc
@@ -17,6 +17,22 @@ const secret = fc
   .filter((text) => /\d/.test(text) && /[a-z]/.test(text));
 
 describe('redaction', () => {
+  test('settings for programs lose the secrets of their addresses, and nothing else', () => {
+    const cameras = (source: string): unknown => ({
+      cameras: [{ id: 'gate', source, frameRate: 12, audio: false }, null],
+    });
+    assert.deepEqual(
+      redactData(cameras('rtsp://admin:s3cret@10.0.0.9/live')),
+      cameras('rtsp://[redacted]@10.0.0.9/live'),
+    );
+    assert.deepEqual(redactData(cameras('/dev/video0')), cameras('/dev/video0'));
+    assert.deepEqual(redactData({ user: 'admin', password: 's3cret', passwordFile: 'gate.password' }), {
+      user: 'admin',
+      password: '[redacted]',
+      passwordFile: 'gate.password',
+    });
+  });
+
   test('what people and programs write down as secrets goes, what is around it stays', () => {
     const cases: readonly [string, string][] = [
       ['password: hunter22 # of the broker', 'password: [redacted] # of the broker'],

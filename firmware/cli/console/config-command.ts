@@ -4,7 +4,7 @@ import type { Clock } from '../../base/clock.ts';
 import { Failure } from '../../base/failure.ts';
 import { parseUnitConfig } from '../../config/unit-config.ts';
 import type { ConsoleAnswer } from '../../console/command-table.ts';
-import { redact } from '../../console/redaction.ts';
+import { redact, redactData } from '../../console/redaction.ts';
 import type { CommandIo } from '../../console/session.ts';
 import { numberAfter } from '../unit-control.ts';
 import { changeConfig, readConfigText } from './config-change.ts';
@@ -46,7 +46,7 @@ async function whole({ configPath }: ConfigParts): Promise<ConsoleAnswer> {
 async function one(path: string, { unit, configPath }: ConfigParts): Promise<ConsoleAnswer> {
   const read = await unit.config();
   if (!read.ok) throw read.failure;
-  const value = settingAt(read.config, parseSettingPath(path));
+  const value = redactData(settingAt(read.config, parseSettingPath(path)));
   if (value === undefined)
     throw new Failure('NOT_FOUND', `${path} is not set in ${configPath}`, {
       advice: '`config get` shows what is.',

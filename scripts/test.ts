@@ -34,6 +34,7 @@ const atATime: Readonly<Record<string, number>> = {
   contract: 2,
   sim: 2,
   integration: 3,
+  network: 2,
   recording: 3,
 };
 /** Their files share processes: to start one and to load the firmware takes longer than most of these tests. */

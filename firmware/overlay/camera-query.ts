@@ -56,7 +56,16 @@ export class CameraQuery {
       use: (link: LinkId) => context.send(link, 'cam-query', { ...this.empty(camera), request }),
       failed: () => this.requests.settle(request, manager.server, undefined),
     };
-    this.contacts.reach(manager.server, manager.address, wish, { fresh: again });
+    this.contacts.reach(manager.server, manager.address, wish, {
+      fresh: again && !this.isHeard(manager.server),
+    });
+  }
+
+  /** A neighbor that speaks: its link is a new one by now, or silent no longer. Others may be closed as crossed dials. */
+  private isHeard(server: string): boolean {
+    const { links, neighbors, now, profile } = this.context;
+    const link = links.get(neighbors.get(server)?.link ?? -1);
+    return link !== undefined && now - link.heardAt < profile.echoMs / 2;
   }
 
   private replied(query: number, reply: Body, manager: Manager, hops: number): void {

@@ -41,6 +41,8 @@ export interface ClaimChanges {
   /** to be listened to from now on, and no longer */
   readonly begun: readonly string[];
   readonly ended: readonly string[];
+  /** those ended that this server spoke for till then */
+  readonly spokenFor: readonly string[];
 }
 
 export class CameraClaims {
@@ -71,8 +73,9 @@ export class CameraClaims {
       }
     }
     const ended = [...this.held.keys()].filter((id) => !wanted.has(id));
+    const spokenFor = ended.filter((id) => this.standing(nowMs, id) !== 'silent');
     for (const id of ended) this.held.delete(id);
-    return { begun, ended };
+    return { begun, ended, spokenFor };
   }
 
   /** The broker listens to this server's wish to hear of a camera. */

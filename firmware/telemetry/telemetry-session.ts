@@ -218,12 +218,13 @@ export class TelemetrySession {
   private follow(): void {
     const { topics, clock } = this.options;
     const cameras = this.managed().map(({ id, epoch, state }) => ({ id, epoch, online: state === 'online' }));
-    const { begun, ended } = this.claims.observe(clock.monotonicMs(), cameras);
+    const { begun, ended, spokenFor } = this.claims.observe(clock.monotonicMs(), cameras);
     const listed = new Set(this.options.sources.directory.cameras().map(({ id }) => id));
     for (const camera of ended) {
       const own = [topics.discovery('camera', camera), ...topics.heardOf(camera)];
-      // One that was taken off the site's list is nobody's any more: the broker and Home Assistant forget it.
-      if (!listed.has(camera)) for (const topic of own) if (this.last.has(topic)) this.say(topic, '');
+      // One that was taken off the site's list is nobody's any more: the broker and Home Assistant forget it, also what
+      // an earlier session said.
+      if (!listed.has(camera) && spokenFor.includes(camera)) for (const topic of own) this.say(topic, '');
       for (const topic of own) this.last.delete(topic);
       this.streams.forget(camera);
     }
@@ -330,16 +331,17 @@ export class TelemetrySession {
     };
   }
 
-  /** What is published over goes out with the next look at everything, so nobody can make this server hurry. */
+  /**
+   * What is published over goes out with the next look at everything, so nobody can make this server hurry. What was
+   * heard is what the broker retains: a server that is silent now says its own when it speaks again.
+   */
   private heardClaim(camera: string, leaf: 'state' | 'availability', message: HeardMessage): void {
-    const { clock, counts } = this.options;
+    const { clock, counts, topics } = this.options;
     if (this.last.get(message.topic) === textOf(message)) return;
     const claim = leaf === 'state' ? parseClaim(message.payload) : undefined;
-    if (!this.claims.heard(clock.monotonicMs(), camera, claim)) return;
-    counts.mended += 1;
-    for (const one of ['state', 'availability'] as const)
-      this.last.delete(this.options.topics.camera(camera, one));
-    this.last.delete(this.options.topics.discovery('camera', camera));
+    if (this.claims.heard(clock.monotonicMs(), camera, claim)) counts.mended += 1;
+    for (const one of ['state', 'availability'] as const) this.last.delete(topics.camera(camera, one));
+    this.last.delete(topics.discovery('camera', camera));
   }
 
   /** Everything again, in a moment. */

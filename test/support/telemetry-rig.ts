@@ -40,6 +40,8 @@ export interface RigOptions {
   readonly snapshotSeconds?: number;
   readonly mount?: MountView | null;
   readonly frame?: TelemetryRig['frame'];
+  /** how much faster its monotonic clock goes, 1 by default; timers do not */
+  readonly clockRate?: number;
 }
 
 export function camera(id: string, manager: string, epoch: number): CameraEntry {
@@ -50,7 +52,7 @@ export function camera(id: string, manager: string, epoch: number): CameraEntry 
 export function startRig(broker: Mosquitto, options: RigOptions, ...cameras: CameraEntry[]): TelemetryRig {
   const address = parseBrokerUrl(broker.url);
   if (address === undefined) throw new Error(broker.url);
-  const { server, goneMs = 1_000, snapshotSeconds = 0 } = options;
+  const { server, goneMs = 1_000, snapshotSeconds = 0, clockRate = 1 } = options;
   const rig: Omit<TelemetryRig, typeof Symbol.asyncDispose> = {
     counts: new TelemetryCounts(),
     log: [],
@@ -69,7 +71,11 @@ export function startRig(broker: Mosquitto, options: RigOptions, ...cameras: Cam
     broker: mqttBroker({ address, clientId: `starling-home-${server}` }),
     brokerUrl: broker.url,
     topics,
-    clock: systemClock,
+    clock: {
+      utcMs: systemClock.utcMs,
+      after: systemClock.after,
+      monotonicMs: () => clockRate * systemClock.monotonicMs(),
+    },
     random: systemRandom,
     log: (level, message) => void (level === 'debug' || rig.log.push(`${level} ${message}`)),
     identity: { server, version: '1.2.3', pageUrl: undefined },

@@ -1,0 +1,60 @@
+/** A camera at a real broker that was told of wrongly for long, or that is gone for good. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { Mosquitto } from '../support/mosquitto.ts';
+import { until } from '../support/network.ts';
+import { camera, startRig, topics } from '../support/telemetry-rig.ts';
+
+const state = topics.camera('cam-1', 'state');
+const availability = topics.camera('cam-1', 'availability');
+const discovery = topics.discovery('camera', 'cam-1');
+/** The last manager of an earlier life of the camera. */
+const earlier = JSON.stringify({ manager: 'ss-9', epoch: 900 });
+
+async function managerAt(broker: Mosquitto): Promise<string | undefined> {
+  return (JSON.parse((await broker.retained(state)) ?? '{}') as { manager?: string }).manager;
+}
+
+describe('a camera', () => {
+  test('that an earlier life of it was told of is told of rightly when its manager speaks again', async () => {
+    await using broker = await Mosquitto.open();
+    await using _rig = startRig(broker, { server: 'ss-1', clockRate: 8 }, camera('cam-1', 'ss-1', 1));
+    await until('ss-1 tells of it', async () => (await broker.retained(availability)) === 'online');
+    await broker.publish(state, earlier, { retain: true });
+    await broker.publish(availability, 'offline', { retain: true });
+    await until('ss-1 tells of it again', async () => (await managerAt(broker)) === 'ss-1');
+    await until('it is there', async () => (await broker.retained(availability)) === 'online');
+  });
+
+  test('that is gone for good goes from Home Assistant, though that was restarted since it was there', async () => {
+    await using broker = await Mosquitto.open();
+    await using rig = startRig(broker, { server: 'ss-1' }, camera('cam-1', 'ss-1', 5));
+    await until('it has a device', async () => (await broker.retained(discovery)) !== undefined);
+    rig.cameras[0] = { ...camera('cam-1', 'ss-1', 5), state: 'offline' };
+    await until('it is gone', async () => (await broker.retained(availability)) === 'offline');
+    const seen = await broker.listen(availability);
+    const before = seen.length;
+    await broker.publish('homeassistant/status', 'online');
+    await until('all is told again', () => seen.length > before);
+    assert.notEqual(await broker.retained(discovery), undefined, 'offline for now');
+    rig.cameras.pop();
+    for (const topic of [discovery, state, availability])
+      await until(`${topic} is empty`, async () => ((await broker.retained(topic)) ?? '') === '');
+  });
+
+  test('that another server has by now is left to it', async () => {
+    await using broker = await Mosquitto.open();
+    await using rig = startRig(broker, { server: 'ss-1' }, camera('cam-1', 'ss-1', 5));
+    await until('ss-1 tells of it', async () => (await broker.retained(availability)) === 'online');
+    await broker.publish(state, earlier, { retain: true });
+    await until('ss-1 has heard it', async () => {
+      await broker.publish(topics.camera('cam-1', 'ptz/set'), 'x');
+      return (await managerAt(broker)) === 'ss-9';
+    });
+    const seen = await broker.listen(topics.server('ss-1', 'state'));
+    rig.cameras.pop();
+    rig.status.alarms = [{ id: 'volume/x', kind: 'volume-full', text: '', since: '' }];
+    await until('it looks again', () => seen.some(({ text }) => text.includes('"alarms":1')));
+    assert.equal(await managerAt(broker), 'ss-9');
+  });
+});

@@ -47,14 +47,18 @@ describe('a camera', () => {
     await using rig = startRig(broker, { server: 'ss-1' }, camera('cam-1', 'ss-1', 5));
     await until('ss-1 tells of it', async () => (await broker.retained(availability)) === 'online');
     await broker.publish(state, earlier, { retain: true });
-    await until('ss-1 has heard it', async () => {
-      await broker.publish(topics.camera('cam-1', 'ptz/set'), 'x');
-      return (await managerAt(broker)) === 'ss-9';
-    });
     const seen = await broker.listen(topics.server('ss-1', 'state'));
-    rig.cameras.pop();
-    rig.status.alarms = [{ id: 'volume/x', kind: 'volume-full', text: '', since: '' }];
-    await until('it looks again', () => seen.some(({ text }) => text.includes('"alarms":1')));
+    for (const alarms of [1, 2]) {
+      // The first look comes after what it has heard, the second finds the camera on no list.
+      rig.status.alarms = Array.from({ length: alarms }, () => ({
+        id: 'volume/x',
+        kind: 'volume-full',
+        text: '',
+        since: '',
+      }));
+      await until('it looks', () => seen.some(({ text }) => text.includes(`"alarms":${alarms}`)));
+      rig.cameras.pop();
+    }
     assert.equal(await managerAt(broker), 'ss-9');
   });
 });

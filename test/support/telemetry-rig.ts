@@ -72,8 +72,8 @@ export function startRig(broker: Mosquitto, options: RigOptions, ...cameras: Cam
     brokerUrl: broker.url,
     topics,
     clock: {
-      utcMs: systemClock.utcMs,
-      after: systemClock.after,
+      utcMs: () => systemClock.utcMs(),
+      after: (ms, task) => systemClock.after(ms, task),
       monotonicMs: () => clockRate * systemClock.monotonicMs(),
     },
     random: systemRandom,

@@ -33,7 +33,7 @@ export interface FrameDecoder {
 
 /** A frame that can be made. */
 export interface FrameSource {
-  /** which frame it is: capture, sequence */
+  /** which frame it is: camera, capture, sequence */
   readonly id: string;
   readonly atUs: number;
   readonly track: TrackDescription;
@@ -107,7 +107,7 @@ export function newestFrame(live: LiveHub, camera: string, clock: Clock): FrameS
   // At once: the hub may let go of the samples as soon as another keyframe comes.
   const stream = streamOf(gop.track, gop.samples);
   const atUs = gop.capturedAtUs ?? clock.utcMs() * 1000;
-  return { id: `${gop.track.captureId}-${last.sequence}`, atUs, track: gop.track, stream };
+  return { id: frameId(camera, gop.track.captureId, last.sequence), atUs, track: gop.track, stream };
 }
 
 /** A keyframe as a source. */
@@ -119,7 +119,7 @@ export function keyframeSource(keyframe: {
 }): FrameSource {
   const { track, sequence, atUs, payload } = keyframe;
   return {
-    id: `${track.captureId}-${sequence}`,
+    id: frameId(track.camera, track.captureId, sequence),
     atUs,
     track,
     stream: streamOf(track, [{ payload: [payload] }]),
@@ -162,13 +162,17 @@ export async function exactFrame(
     const advice = `Look at /api/cameras/${camera}/recordings for what there is.`;
     throw new Failure('NOT_FOUND', `${camera} has no picture at that time`, { advice });
   }
-  const { captureId } = track;
   return {
-    id: `${captureId}-${last.sequence}`,
+    id: frameId(camera, track.captureId, last.sequence),
     atUs: playback.startUs + last.ptsUs,
     track,
     stream: streamOf(track, samples),
   };
+}
+
+/** The cameras of one unit share capture ids, and their sequences run alike. */
+function frameId(camera: string, captureId: string, sequence: number): string {
+  return `${camera}/${captureId}-${sequence}`;
 }
 
 function streamOf(track: TrackDescription, samples: readonly Pick<Sample, 'payload'>[]): Buffer {

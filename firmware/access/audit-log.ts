@@ -159,7 +159,6 @@ export class AuditLog implements AsyncDisposable {
 
   private async write(): Promise<void> {
     const { index, log } = this.options;
-    this.tellDropped();
     const batch = this.pending.slice(0, rowsPerBatch);
     try {
       await index.commit(
@@ -168,12 +167,14 @@ export class AuditLog implements AsyncDisposable {
       this.pending = this.pending.slice(batch.length);
       this.rows += batch.length;
       this.refused = false;
+      this.tellDropped();
     } catch (error) {
       if (!this.refused) log('error', `audit log: ${messageOf(error)}; it is tried again`);
       this.refused = true;
     }
   }
 
+  /** Only once some have been written: before that there is no room for this entry either. */
   private tellDropped(): void {
     if (this.dropped === 0) return;
     const detail = `${this.dropped} entries were dropped here`;

@@ -122,6 +122,23 @@ test('what does not fit into the queue is dropped, and the log says how much', a
   assert.equal(entries[0]?.detail, '76 entries were dropped here');
 });
 
+test('however long an index refuses, the queue grows no further, and all that was dropped is told at once', async () => {
+  const rig = await LogRig.open();
+  rig.index.refuses = true;
+  for (let n = 0; n < 1_024; n++) rig.add('crowd');
+  for (let seconds = 0; seconds < 20; seconds++) {
+    rig.add('late');
+    await rig.pass(1_000);
+  }
+  const { entries } = await rig.audit.read({ beforeMs: 9e12, limit: 2_000 });
+  assert.equal(entries.length, 1_024);
+  rig.index.refuses = false;
+  for (let turns = 0; turns < 4; turns++) await rig.pass(1_000);
+  const page = await rig.audit.read({ beforeMs: 9e12, limit: 2_000 });
+  const details = page.entries.map(({ detail }) => detail).filter((detail) => detail !== '');
+  assert.deepEqual([page.entries.length, details], [1_025, ['20 entries were dropped here']]);
+});
+
 test('the oldest go when there are too many, or they are too old', async () => {
   const rig = await LogRig.open({ bounds: { rowsMax: 10, ageMsMax: 3_600_000 } });
   for (let n = 0; n < 25; n++) rig.add(`user-${n}`);

@@ -36,10 +36,19 @@ export function subtractRanges(
   return left.filter((range) => range.toUs - range.fromUs > shortest);
 }
 
-/** ISO 8601 intervals, `from/to`, separated by commas: fit for a header. */
+/**
+ * ISO 8601 intervals, `from/to`, separated by commas: fit for a header. When there are too many, the last one told
+ * reaches to the end of all: more than the set, never less.
+ */
 export function formatRanges(ranges: readonly TimeRange[]): string {
-  return ranges
-    .slice(0, rangesInHeaderMax)
+  return atMost(rangesInHeaderMax, ranges)
     .map(({ fromUs, toUs }) => `${formatMs(fromUs)}/${formatMsUp(toUs)}`)
     .join(', ');
+}
+
+function atMost(max: number, ranges: readonly TimeRange[]): readonly TimeRange[] {
+  if (ranges.length <= max) return ranges;
+  const merged = mergeRanges(ranges);
+  const rest = merged.splice(max - 1);
+  return [...merged, ...mergeRanges(rest, Number.POSITIVE_INFINITY)];
 }

@@ -131,6 +131,17 @@ test('ranges are merged and subtracted as sets', () => {
   );
 });
 
+test('more ranges than fit into a header are told as a set that holds them all', () => {
+  const hour = (n: number) => ({ fromUs: noonUs + n * 3_600e6, toUs: noonUs + n * 3_600e6 + 60e6 });
+  const told = (count: number): string[] =>
+    formatRanges(Array.from({ length: count }, (_, n) => hour(n))).split(', ');
+  assert.equal(told(64).at(-1), '2026-11-25T03:00:00.000Z/2026-11-25T03:01:00.000Z');
+  const many = told(100);
+  assert.equal(many.length, 64);
+  assert.deepEqual(many.slice(0, 63), told(64).slice(0, 63));
+  assert.equal(many.at(-1), '2026-11-25T03:00:00.000Z/2026-11-26T15:01:00.000Z');
+});
+
 test('what is left and what was taken away make the whole', () => {
   const range = fc
     .tuple(fc.nat(50), fc.nat(50))

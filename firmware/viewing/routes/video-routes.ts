@@ -100,7 +100,7 @@ async function answerVideo(
 async function answerProgressive(
   c: Context<Env>,
   { camera, range, videos }: { camera: string; range: TimeRange; videos: ProgressiveVideos },
-  options: RecordingSources,
+  options: VideoRouteOptions,
 ): Promise<Response> {
   if (range.toUs - range.fromUs > progressiveUsMax) {
     const advice =
@@ -119,7 +119,9 @@ async function answerProgressive(
     ...(video.missing.length === 0 ? {} : { [partialHeader]: formatRanges(video.missing) }),
   };
   const { bytes } = video;
-  return answerRanges(c, { bytes, headers }, (start, end) => video.read(start, end, sources.holders));
+  return answerRanges(c, { bytes, headers }, (start, end) =>
+    whileAllowed(video.read(start, end, sources.holders), options, principal(c), camera),
+  );
 }
 
 /** Such as `cam-1_2026-11-22T12-00-00Z_10m0s.mp4`: sorts by time, and no file system minds it. */

@@ -1,8 +1,8 @@
 /**
  * What an admin does with users and tokens.
  *
- * Invariants: the site keeps an admin; whoever loses a password, a role or the account has no session left; a token's
- * secret is in the answer that makes it and nowhere else.
+ * Invariants: the site keeps an admin; whoever loses a password, a role or the account has no session left, and what
+ * they asked for before and is not done yet is not done; a token's secret is in the answer that makes it and nowhere else.
  */
 import { isGivenName } from '../base/given-name.ts';
 import { generationBytes, type Rights, type Token, tokenNameBytesMax, type User } from './access-rows.ts';
@@ -38,10 +38,11 @@ export class Administration {
     return this.options.accounts.users.all();
   }
 
-  /** Makes or changes a user; whether it was made. */
+  /** Makes or changes a user; whether it was made. `isStillAdmin` tells of whoever asks, when it is about to be written. */
   async putUser(
     typed: string,
     { role, cameras, password }: Rights & { password: string | undefined },
+    isStillAdmin: () => boolean,
   ): Promise<Outcome<{ user: User; isNew: boolean }>> {
     const { accounts, passwords, random } = this.options;
     const name = userName(typed);
@@ -50,6 +51,7 @@ export class Administration {
     if (fault !== undefined) return refused(400, fault, 'Choose another password.');
     const stored = password === undefined ? undefined : await passwords.store(password);
     if (password !== undefined && stored === undefined) return tooBusy;
+    if (!isStillAdmin()) return noAdminAnyMore;
     const isNew = accounts.users.get(name) === undefined;
     const row = accounts.users.rowFor({
       name,
@@ -118,6 +120,8 @@ export class Administration {
     return accounts.write(row) ? done(token) : documentFull;
   }
 }
+
+const noAdminAnyMore = refused(403, 'only an admin may do this', 'Ask an admin of the site.');
 
 function adviceFor(reason: string): string {
   if (reason.endsWith('is the last admin')) return 'Make somebody else an admin first.';

@@ -5,9 +5,9 @@ import { type AuditRouteOptions, addAuditRoutes } from './audit-routes.ts';
 import { addLinkRoutes } from './link-routes.ts';
 import { addSessionRoutes } from './session-routes.ts';
 import { addTokenRoutes } from './token-routes.ts';
-import { addUserRoutes } from './user-routes.ts';
+import { addUserRoutes, type UserRouteOptions } from './user-routes.ts';
 
-export function addAccountRoutes(api: Api, options: AuditRouteOptions): void {
+export function addAccountRoutes(api: Api, options: AuditRouteOptions & UserRouteOptions): void {
   addSessionRoutes(api, options);
   addUserRoutes(api, options);
   addTokenRoutes(api, options);

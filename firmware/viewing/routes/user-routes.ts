@@ -2,14 +2,16 @@
 import type { Access } from '../../access/access.ts';
 import type { User } from '../../access/access-rows.ts';
 import { rightsJson, timeText, valueOf } from '../access-answers.ts';
+import type { AccessControl } from '../access-control.ts';
 import type { UserAnswer } from '../api.ts';
 import { describeDone } from '../audited-requests.ts';
-import { type Api, describeRoute, json, jsonBody } from '../routing.ts';
+import { type Api, describeRoute, json, jsonBody, principal } from '../routing.ts';
 import { userAnswer, userParams, usersAnswer, userWish } from '../schemas/access-schemas.ts';
 import { errorAnswer } from '../schemas/error-schema.ts';
 
 export interface UserRouteOptions {
   readonly accounts: Access;
+  readonly access: AccessControl;
 }
 
 const tags = ['users'];
@@ -47,13 +49,16 @@ const removeRoute = describeRoute('admin', {
   responses: { 204: { description: 'removed' }, 409: lastAdmin },
 });
 
-export function addUserRoutes(api: Api, { accounts }: UserRouteOptions): void {
+export function addUserRoutes(api: Api, { accounts, access }: UserRouteOptions): void {
   const { administration } = accounts;
   api.openapi(listRoute, (c) => c.json({ users: administration.users().map(userJson) }));
   api.openapi(putRoute, async (c) => {
     const { role, cameras, password } = c.req.valid('json');
     const name = c.req.valid('param').user;
-    const { user, isNew } = valueOf(await administration.putUser(name, { role, cameras, password }));
+    const asking = principal(c);
+    const isStillAdmin = (): boolean => access.current(asking)?.role === 'admin';
+    const wish = { role, cameras, password };
+    const { user, isNew } = valueOf(await administration.putUser(name, wish, isStillAdmin));
     const parts = [isNew ? 'new user' : 'user', user.name, role, camerasText(user)];
     if (!isNew && password !== undefined) parts.push('with a new password');
     describeDone(c, { detail: parts.join(' ') });

@@ -2,7 +2,8 @@
  * Signing in and out, and changing one's own password.
  *
  * Invariants: every wrong password counts against the address and the user, wherever it was typed; the answer and the
- * time it takes are the same for a wrong password and for a name that nobody has.
+ * time it takes are the same for a wrong password and for a name that nobody has; a password opens the generation of
+ * the row that it was compared with, and no later one: rows change while passwords are computed.
  */
 import { generationBytes, sessionIdBytes } from './access-rows.ts';
 import type { AuditLog } from './audit-log.ts';
@@ -49,7 +50,7 @@ export class SignIn {
     const name = userName(typed.user);
     const checked = await this.check(name ?? '', typed.password, from.address);
     if (!checked.ok) return checked;
-    const begun = this.begin(name ?? '', from);
+    const begun = this.begin(name ?? '', checked.value, from);
     if (begun.ok) this.note('sign-in', name ?? '', from.address, '');
     return begun;
   }
@@ -86,7 +87,7 @@ export class SignIn {
     const stored = await this.options.passwords.store(passwords.new);
     if (stored === undefined) return tooBusy;
     const user = accounts.users.get(principal.name);
-    if (user === undefined) return unknownOrWrong;
+    if (user === undefined || identification.current(principal) === undefined) return signedOutMeanwhile;
     const generation = Buffer.from(random(generationBytes));
     const row = accounts.users.rowFor({
       ...user,
@@ -97,19 +98,23 @@ export class SignIn {
     if (!row.ok) return refused(409, row.reason, 'Ask an admin of the site.');
     if (!accounts.write(row.value)) return documentFull;
     this.note('change', user.name, from.address, 'own password');
-    return this.begin(user.name, from);
+    return this.begin(user.name, generation, from);
   }
 
-  private async check(user: string, password: string, address: string): Promise<Outcome<undefined>> {
+  /** The generation of the user's row, if that has their password before it is computed and after. */
+  private async check(user: string, password: string, address: string): Promise<Outcome<Buffer>> {
     const { accounts, limits, passwords } = this.options;
     const waitSeconds = limits.begin(user, address);
     if (waitSeconds > 0) {
       const advice = `Try again in ${waitSeconds} s.`;
       return refused(429, 'too many tries that failed', advice, waitSeconds);
     }
-    const verdict = await passwords.verify(password, accounts.users.get(user)?.password);
-    if (verdict === true || verdict === 'busy') limits.succeeded(user, address);
-    if (verdict === true) return done(undefined);
+    const row = accounts.users.get(user);
+    const verdict = await passwords.verify(password, row?.password);
+    const isUnchanged = row !== undefined && accounts.generationOf(user)?.equals(row.generation) === true;
+    const isRight = verdict === true && isUnchanged;
+    if (isRight || verdict === 'busy') limits.succeeded(user, address);
+    if (isRight) return done(row.generation);
     if (verdict === 'busy') return tooBusy;
     // People type passwords where names belong: only names that exist are written down.
     const known = accounts.users.get(user) !== undefined;
@@ -117,16 +122,15 @@ export class SignIn {
     return unknownOrWrong;
   }
 
-  private begin(user: string, from: From): Outcome<SignedIn> {
+  private begin(user: string, generation: Buffer, from: From): Outcome<SignedIn> {
     const { accounts, sessions, identification, random } = this.options;
-    const generation = accounts.generationOf(user);
-    if (generation === undefined) return unknownOrWrong;
     const nowMs = Math.floor(accounts.clock.nowMs());
     const id = Buffer.from(random(sessionIdBytes));
     const session: Session = { user, generation, id, startedAtMs: nowMs, renewedAtMs: nowMs };
     const cookie = sessions.cookie(session, from.secure);
     const principal = identification.begun(session, from.address);
-    if (cookie === undefined || principal === undefined) {
+    if (principal === undefined) return unknownOrWrong;
+    if (cookie === undefined) {
       return refused(503, 'this server cannot sign sessions', 'Give it the seal key of its site.');
     }
     return done({ principal, cookie });
@@ -158,6 +162,7 @@ const unknownOrWrong = refused(
   'unknown name, or wrong password',
   'Check both; capital letters count in passwords.',
 );
+const signedOutMeanwhile = refused(401, 'this session has ended meanwhile', 'Sign in again.');
 const wrongOldPassword = refused(
   403,
   'the old password is wrong',

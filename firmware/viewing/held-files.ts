@@ -13,9 +13,8 @@ import { peerAnswerMs } from './holders.ts';
 import { ownHeader } from './peer-headers.ts';
 import type { Env } from './routing.ts';
 
-/** What is passed through of another server's answer. */
+/** What is passed through of another server's answer. What kind of file it is, is said here, by what was asked for. */
 const passedHeaders = [
-  'content-type',
   'content-length',
   'content-range',
   'accept-ranges',
@@ -23,6 +22,9 @@ const passedHeaders = [
   'cache-control',
   'x-starling-at',
 ];
+const jsonType = 'application/json';
+/** by the ending of a path */
+const types: Readonly<Record<string, string>> = { mp4: 'video/mp4', jpg: 'image/jpeg', json: jsonType };
 const askedHeaders = ['range', 'if-range', 'if-none-match'];
 
 export type FileContext = Context<Env>;
@@ -106,7 +108,7 @@ async function passThrough(
     headers,
     signal: stop.signal,
   });
-  const passed: Record<string, string> = {};
+  const passed: Record<string, string> = { 'content-type': status < 400 ? typeOf(path) : jsonType };
   for (const name of passedHeaders) {
     const value = answered[name];
     if (value !== undefined) passed[name] = value;
@@ -116,6 +118,11 @@ async function passThrough(
     return new Response(null, { status, headers: passed });
   }
   return new Response(streamed(peerChunks(body, server), c.env), { status, headers: passed });
+}
+
+function typeOf(path: string): string {
+  const [, ending = ''] = /\.(\w+)(?:\?|$)/.exec(path) ?? [];
+  return types[ending] ?? 'application/octet-stream';
 }
 
 async function* peerChunks(

@@ -150,6 +150,9 @@ function identifyFirst(api: Api, { access, clock }: ViewingOptions): void {
   const limits = new RateLimits(clock);
   api.use(async (c, next) => {
     c.set('limits', limits);
+    // First the body, which may take seconds: who asks is who they are when it is there. One that broke off is refused
+    // by the route that looks at it.
+    if (mayHaveBody(c.req.raw)) await c.req.arrayBuffer().catch(() => undefined);
     const { principal, reason, headers } = await access.identify(accessRequest(c.req.raw, c.env));
     c.set('principal', principal);
     c.set('unidentified', reason);
@@ -167,12 +170,17 @@ function accessRequest(request: Request, { peer, remoteAddress, secure }: Connec
   return { method: request.method, target: `${pathname}${search}`, header, peer, remoteAddress, secure };
 }
 
+function mayHaveBody({ method }: Request): boolean {
+  return method !== 'GET' && method !== 'HEAD';
+}
+
 /** What is only read has no body; others say beforehand how long theirs is. */
-function refusedBody({ method, headers }: Request): Response | undefined {
+function refusedBody(request: Request): Response | undefined {
+  const { headers } = request;
   const close = { connection: 'close' };
   const length = Number(headers.get('content-length') ?? 0);
   const chunked = headers.has('transfer-encoding');
-  if (method === 'GET' || method === 'HEAD') {
+  if (!mayHaveBody(request)) {
     if (length === 0 && !chunked) return undefined;
     return refuse(413, 'the request has a body', 'Send the request without a body.', close);
   }

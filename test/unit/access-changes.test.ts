@@ -122,3 +122,25 @@ test('an admin who is removed does not come back by what they had asked for', as
     ['berta', 'root'],
   );
 });
+
+test('an admin who is removed while their request arrives gets no token by it', async () => {
+  const { server, cookie, remove } = await scene('admin');
+  const { access, clock } = server;
+  const { ask } = bareViewing({ access, accounts: access, clock });
+  const order = Buffer.from(JSON.stringify({ name: 'for later', role: 'admin', cameras: 'all' }));
+  const body = new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        for (let turns = 0; turns < 3; turns++) await new Promise(setImmediate);
+        remove();
+        controller.enqueue(order);
+        controller.close();
+      },
+    },
+    { highWaterMark: 0 },
+  );
+  const headers = { cookie, 'x-starling': '1', 'content-type': 'application/json' };
+  const init = { method: 'POST', headers, body, duplex: 'half' } as const;
+  assert.equal((await ask('/api/tokens', init, { secure: true })).status, 401);
+  assert.deepEqual(access.administration.tokens(), []);
+});

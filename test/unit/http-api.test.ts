@@ -136,6 +136,15 @@ test('a request with a body is refused', async () => {
   await assertRefusal(await ask(viewing, '/api/site', { headers: { 'transfer-encoding': 'chunked' } }), 413);
 });
 
+test('a body that breaks off is refused, and no bug', async () => {
+  const { viewing, errors } = scene();
+  const body = new ReadableStream({ pull: (controller) => controller.error(new Error('reset')) });
+  const headers = { 'x-starling': '1', 'content-type': 'application/json' };
+  const init = { method: 'POST', headers, body, duplex: 'half' } as const;
+  await assertRefusal(await ask(viewing, '/api/cameras/here/protected', init), 400);
+  assert.deepEqual(errors, []);
+});
+
 test('whatever path is asked for, the answer is none of a bug', async () => {
   const { viewing, errors } = scene();
   const piece = fc.oneof(

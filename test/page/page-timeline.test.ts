@@ -147,6 +147,38 @@ describe('the page’s timeline', { timeout: 240_000 }, () => {
     });
   });
 
+  it('lets go of the head and of a pause when it goes live before a recorded picture came', () => {
+    fixture.archive.openSinceMs = Date.now() - 30_000;
+    return withPage(fixture, '#/camera/stairs', {}, async ({ page }) => {
+      await live(page, 'stairs');
+      // recordings that do not come
+      const files = /\/segments\//;
+      await page.route(files, () => undefined);
+      const now = await xOf(page, Date.now());
+      await page.mouse.move(now.x, now.y);
+      await page.mouse.down();
+      await page.mouse.move(now.x - 3, now.y, { steps: 2 });
+      const back = await xOf(page, Date.now() - 15_000);
+      await page.mouse.move(back.x, back.y);
+      await page.waitForSelector(`${scrubVideo}[data-scrub-at]`);
+      await page.mouse.up();
+      await page.waitForSelector(recorded);
+      assert.equal(await page.locator('.scrub-hidden').count(), 0, 'the scrub picture is seen');
+      await page.click('button:text-is("Back to live")');
+      await live(page, 'stairs');
+      assert.equal(await page.locator('.scrub-hidden').count(), 1, 'the live picture is seen');
+      assert.match((await readTimeline(page)).text, /^Live, /);
+      await page.keyboard.press('k');
+      await page.waitForSelector(recorded);
+      await page.goBack();
+      await live(page, 'stairs');
+      await page.unroute(files);
+      const atMs = Date.now() - 15_000;
+      await page.evaluate(`location.hash = '#/camera/stairs?at=${new Date(atMs).toISOString()}'`);
+      await played(page, atMs + 2_000);
+    });
+  });
+
   it('is worked by keys alone, and says where the head is', () =>
     withPage(fixture, gateAt(facts.fromMs + 5_000), {}, async ({ page }) => {
       await played(page, facts.fromMs + 5_000);

@@ -50,9 +50,13 @@ export function TimeStage({ camera, name, route, sound, live, frame, onSecond }:
   const window = useSignal<TimeRange>(windowAround(route.atMs));
   const shown = useShown(camera, window, onSecond);
   const scrub = useScrub(camera, shown);
+  const stopSoon = useRef(false);
   const head = scrub.ms.value ?? (isLive ? nowMs.value : (shown.ms.value ?? route.atMs));
   useEffect(() => {
-    if (isLive) shown.forget();
+    if (!isLive) return;
+    shown.forget();
+    scrub.drop();
+    stopSoon.current = false;
   }, [isLive]);
   useFollowing(window, {
     head,
@@ -63,7 +67,6 @@ export function TimeStage({ camera, name, route, sound, live, frame, onSecond }:
   const lane = laneOf(camera, name, window.value);
   useFitting(window, isLive ? lane.rows : undefined);
   const place = scrub.ms.value === undefined ? undefined : recordedOf(camera).recordings.at(scrub.ms.value);
-  const stopSoon = useRef(false);
   const controls = useControls({
     stopSoon,
     camera,
@@ -250,12 +253,18 @@ interface Scrub {
   readonly move: (ms: number) => void;
   readonly end: () => void;
   readonly seen: (status: RecordingStatus) => void;
+  /** Nobody holds the head any longer, wherever it was. */
+  readonly drop: () => void;
 }
 
 /** While the head is held the scrub picture is seen; after that until the player has what it was asked for. */
 function useScrub(camera: string, shown: Shown): Scrub {
   const ms = useSignal<number | undefined>(undefined);
   const landing = useRef<'no' | 'asked' | 'sought'>('no');
+  const drop = () => {
+    landing.current = 'no';
+    ms.value = undefined;
+  };
   return {
     ms,
     move(to) {
@@ -277,10 +286,9 @@ function useScrub(camera: string, shown: Shown): Scrub {
     seen({ state, wallClockMs }) {
       if (landing.current === 'asked' && wallClockMs === undefined) landing.current = 'sought';
       const arrived = wallClockMs !== undefined || state === 'failed';
-      if (landing.current !== 'sought' || !arrived) return;
-      landing.current = 'no';
-      ms.value = undefined;
+      if (landing.current === 'sought' && arrived) drop();
     },
+    drop,
   };
 }
 

@@ -73,5 +73,8 @@ export type LiveMessage =
   | { type: 'dropped'; frames: number }
   /** where a camera looks that can be turned: at the beginning, and whenever that changes, whoever turns it */
   | { type: 'ptz'; position: NonNullable<PtzAnswer['position']>; moving: boolean }
-  /** `lastFrameAt` lets the page say how old its picture is */
+  /**
+   * `stalled`: the pictures before and after this are old, or none come; `live`: those after this are not. `lastFrameAt`
+   * is when the newest was captured, and lets the page say how old its picture is.
+   */
   | { type: 'state'; state: 'live' | 'stalled' | 'ended'; lastFrameAt: string | null; reason?: string };

@@ -3,7 +3,8 @@
  *
  * Invariants: after `stream` comes its init segment, then fragments from a keyframe on; a viewer that cannot keep up
  * loses whole ends of GOPs, is told how many frames, and never holds up another; everything queued for it is shared
- * with the other viewers, so a slow one costs references, not copies. Durations are ms, capture times µs UTC.
+ * with the other viewers, so a slow one costs references, not copies; before it gets frames that are old it is told so,
+ * and `live` only before the first that is not. Durations are ms, capture times µs UTC.
  */
 import type { Clock } from '../base/clock.ts';
 import type { Sample, TrackDescription } from '../media/sample.ts';
@@ -23,6 +24,19 @@ export const noProgressMs = 5_000;
 /** Without a frame for this long the picture is called stalled, and again each time it passes: a sign of life. */
 export const stalledAfterMs = 2_000;
 const checkEveryMs = 1_000;
+/**
+ * Frames that are older than this when they come are late: a link is too slow, or a backlog is sent after an outage. A
+ * unit's clock may be 5 s away from its manager's without a step (utc-mapping.ts): that alone must not count as late.
+ */
+export const lateAfterMs = 6_000;
+/** Late frames are timely again when they are younger than the limit by this. */
+const lateSlackMs = 1_000;
+/** How often a viewer is told how old the late frames are. */
+const lateEveryMs = 1_000;
+/** No unit holds samples for so long (`outbox.secondsMax`): the camera's clock differs, which tells no age. */
+export const clocksDifferMs = 15 * 60_000;
+
+const lateReason = 'the pictures come late, or a clock is wrong';
 
 /** WebSocket close codes (RFC 6455 §7.4.1). */
 export const closeNormal = 1000;
@@ -65,6 +79,8 @@ class LiveSocket implements LiveViewer {
   private lastFrameUs: number | undefined;
   /** when the viewer was last told so; undefined while frames come */
   private stalledAtMs: number | undefined;
+  /** whether frames come, but too old */
+  private late = false;
   /** frames left out since the viewer fell behind; undefined while it keeps up */
   private droppedFrames: number | undefined;
   /** the held GOP is being handed over: all of it is queued at once, and that is no slowness */
@@ -79,7 +95,7 @@ class LiveSocket implements LiveViewer {
   }
 
   start(): void {
-    const { feed, camera, clock } = this.options;
+    const { feed, camera } = this.options;
     this.leave = feed.subscribe(camera, this);
     this.replaying = false;
     if (this.leave === undefined) {
@@ -87,8 +103,7 @@ class LiveSocket implements LiveViewer {
     } else if (this.done) {
       this.leave();
     } else {
-      const ageMs = this.lastFrameUs === undefined ? 0 : clock.utcMs() - this.lastFrameUs / 1000;
-      if (ageMs >= stalledAfterMs) this.stall();
+      if (this.ageMs() >= stalledAfterMs) this.stall();
       this.arm();
     }
   }
@@ -102,6 +117,8 @@ class LiveSocket implements LiveViewer {
     const { mime, width, height } = stream;
     this.say({ type: 'stream', camera, manager, mime, width, height });
     this.sendFrame(stream.init, this.options.clock.monotonicMs());
+    // What was said before is of the stream before.
+    if (this.stalledAtMs !== undefined) this.stall();
   }
 
   sample(trackId: number, sample: Sample, capturedAtUs: number): void {
@@ -156,14 +173,26 @@ class LiveSocket implements LiveViewer {
   private heard(capturedAtUs: number, nowMs: number): void {
     this.heardAtMs = nowMs;
     this.lastFrameUs = capturedAtUs;
-    if (this.stalledAtMs === undefined) return;
-    this.stalledAtMs = undefined;
-    this.sayState('live');
+    if (this.replaying) return;
+    const wasLate = this.late;
+    const ageMs = this.ageMs();
+    this.late = ageMs > lateAfterMs - (wasLate ? lateSlackMs : 0) && ageMs < clocksDifferMs;
+    if (this.late) {
+      if (!wasLate || nowMs - (this.stalledAtMs ?? 0) >= lateEveryMs) this.stall();
+    } else if (this.stalledAtMs !== undefined) {
+      this.stalledAtMs = undefined;
+      this.sayState('live');
+    }
+  }
+
+  /** Of the newest frame, by this server's clock; 0 while there is none. */
+  private ageMs(): number {
+    return this.lastFrameUs === undefined ? 0 : this.options.clock.utcMs() - this.lastFrameUs / 1000;
   }
 
   private stall(): void {
     this.stalledAtMs = this.options.clock.monotonicMs();
-    this.sayState('stalled');
+    this.sayState('stalled', this.late ? lateReason : undefined);
   }
 
   private arm(): void {
@@ -180,6 +209,7 @@ class LiveSocket implements LiveViewer {
     this.unsent.look(this.options.socket.bufferedAmount, now);
     if (this.unsent.stuckMs(now) >= noProgressMs) this.cutOff();
     else if (now - (this.stalledAtMs ?? this.heardAtMs) >= stalledAfterMs) {
+      this.late = false;
       this.stall();
     }
   }

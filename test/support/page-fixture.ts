@@ -25,6 +25,8 @@ const document =
   '<link rel="icon" href="data:,"><link rel="stylesheet" href="/assets/page.css">' +
   '<script type="module" src="/assets/page.js"></script></head><body><div id="app"></div></body></html>';
 
+type StateMessage = Extract<LiveMessage, { type: 'state' }>;
+
 interface LiveCamera {
   readonly id: string;
   readonly picture: string;
@@ -33,6 +35,8 @@ interface LiveCamera {
   init: Buffer | undefined;
   /** fragments since the newest keyframe */
   gop: Buffer[];
+  /** what viewers were told, and are told who come later, before they get pictures */
+  stalled: StateMessage | undefined;
   readonly viewers: Set<Viewer>;
 }
 
@@ -115,6 +119,7 @@ export class PageFixture implements AsyncDisposable {
       ),
       init: undefined,
       gop: [],
+      stalled: undefined,
       viewers: new Set(),
     };
     this.cameras.set(id, camera);
@@ -136,19 +141,27 @@ export class PageFixture implements AsyncDisposable {
     });
   }
 
-  /** The camera stops sending; `say` tells the viewers so. */
-  pause(id: string, say?: Extract<LiveMessage, { type: 'state' }>): void {
+  /** The camera stops sending; `say` tells the viewers so. While it is stalled its last pictures are held. */
+  pause(id: string, say?: StateMessage): void {
     const camera = this.camera(id);
     camera.sending = false;
-    camera.gop = [];
-    for (const viewer of camera.viewers) {
-      viewer.needsKeyframe = true;
-      if (say !== undefined) viewer.socket.send(JSON.stringify(say));
-    }
+    if (say?.state !== 'stalled') camera.gop = [];
+    camera.stalled = undefined;
+    for (const viewer of camera.viewers) viewer.needsKeyframe = true;
+    if (say !== undefined) this.say(id, say);
+  }
+
+  /** Tells the viewers how old the pictures are, whether they go on or not. */
+  say(id: string, state: StateMessage): void {
+    const camera = this.camera(id);
+    camera.stalled = state.state === 'stalled' ? state : undefined;
+    for (const { socket } of camera.viewers) socket.send(JSON.stringify(state));
   }
 
   resume(id: string): void {
-    this.camera(id).sending = true;
+    const camera = this.camera(id);
+    camera.sending = true;
+    if (camera.stalled !== undefined) this.say(id, { type: 'state', state: 'live', lastFrameAt: null });
   }
 
   /** The camera begins a new capture on another clock, in the format that x264's preset leads to. */
@@ -248,6 +261,7 @@ export class PageFixture implements AsyncDisposable {
       return;
     }
     this.sendStream(socket, camera.id, camera.init);
+    if (camera.stalled !== undefined) socket.send(JSON.stringify(camera.stalled));
     for (const fragment of camera.gop) socket.send(fragment);
   }
 

@@ -4,6 +4,8 @@ import { test } from 'node:test';
 import type { LiveMessage } from '../../firmware/viewing/api.ts';
 import { createLiveHub, type LiveHub } from '../../firmware/viewing/live-hub.ts';
 import {
+  clocksDifferMs,
+  lateAfterMs,
   noProgressMs,
   queuedBytesMax,
   serveLive,
@@ -20,7 +22,7 @@ interface Scene {
   readonly hub: LiveHub;
   readonly socket: QueueSocket;
   /** Frames [from, to) at 10 frames/s, each at its time. */
-  readonly play: (from: number, to: number, options?: { bytes?: number }) => void;
+  readonly play: (from: number, to: number, options?: { bytes?: number; ageMs?: number }) => void;
   readonly watch: (options?: { audio?: boolean; socket?: QueueSocket }) => () => void;
 }
 
@@ -36,7 +38,7 @@ function scene(): Scene {
     play(from, to, options) {
       for (let i = from; i < to; i++) {
         clock.advance(100);
-        hub.publishSample(camera, 1, frame(i, options), clock.utcMs() * 1000);
+        hub.publishSample(camera, 1, frame(i, options), (clock.utcMs() - (options?.ageMs ?? 0)) * 1000);
       }
     },
     watch: ({ audio = false, socket: other = socket } = {}) =>
@@ -229,6 +231,53 @@ test('a picture that is already old when the viewer comes is called stalled at o
   clock.advance(60_000);
   watch();
   assert.deepEqual(socket.words, ['stream door@server-1', 'init', '#0', '#1', 'stalled']);
+});
+
+test('frames that come late are called so before they are sent, once a second, and live when they are timely', () => {
+  const { clock, socket, play, watch } = scene();
+  const said = 'stalled: the pictures come late, or a clock is wrong';
+  play(0, 1);
+  watch();
+  play(1, 2, { ageMs: lateAfterMs });
+  play(2, 4, { ageMs: 40_000 });
+  assert.deepEqual(socket.words.slice(3), ['#1', said, '#2', '#3']);
+  const { lastFrameAt } = JSON.parse(String(socket.delivered[4])) as { lastFrameAt: string };
+  assert.equal(Date.parse(lastFrameAt), clock.utcMs() - 40_100);
+  play(4, 34, { ageMs: lateAfterMs + 1 });
+  assert.equal(socket.words.filter((word) => word === said).length, 4);
+  play(34, 35, { ageMs: lateAfterMs - 999 });
+  play(35, 37, { ageMs: lateAfterMs - 1_000 });
+  assert.deepEqual(socket.words.slice(-5), ['#33', '#34', 'live', '#35', '#36']);
+});
+
+test('late frames that no longer come are a stall', () => {
+  const { clock, socket, play, watch } = scene();
+  play(0, 1);
+  watch();
+  play(1, 2, { ageMs: 40_000 });
+  clock.advance(stalledAfterMs);
+  assert.equal(socket.words.at(-1), 'stalled');
+});
+
+test('one who comes while frames are late, or a capture begins anew, is told again', () => {
+  const { hub, socket, play, watch } = scene();
+  play(0, 2, { ageMs: 40_000 });
+  watch();
+  play(2, 3, { ageMs: 40_000 });
+  const said = 'stalled: the pictures come late, or a clock is wrong';
+  assert.deepEqual(socket.words, ['stream door@server-1', 'init', '#0', '#1', 'stalled', said, '#2']);
+  hub.publishTracks(camera, [videoTrack('boot-1.2')]);
+  play(10, 11, { ageMs: 40_000 });
+  assert.deepEqual(socket.words.slice(7), ['stream door@server-1', 'init', said, '#10']);
+});
+
+test('a camera with another date is not late', () => {
+  const { socket, play, watch } = scene();
+  play(0, 1);
+  watch();
+  play(1, 3, { ageMs: clocksDifferMs });
+  play(3, 4, { ageMs: -clocksDifferMs });
+  assert.deepEqual(socket.words.slice(3), ['#1', '#2', '#3']);
 });
 
 test('when the camera leaves, the viewer is told why and the socket closes normally', () => {

@@ -1,6 +1,7 @@
 /**
  * One live picture: the video, what it is called, and the loud mark when it is not live. The mark is a live region
- * whose counting age is hidden from screen readers, so that they hear the change and not every second.
+ * whose counting age is hidden from screen readers, so that they hear the change and not every second; so is the time
+ * while old pictures move.
  */
 import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
@@ -21,6 +22,7 @@ const beginning: LiveStatus = {
   reason: '',
   lastPictureAtMs: undefined,
   ageMs: 0,
+  moving: false,
   manager: undefined,
 };
 
@@ -57,13 +59,17 @@ export function LivePicture({ camera, name, audio = false, onStatus, onPointing 
 }
 
 function StaleBanner({ status }: { status: LiveStatus }) {
-  const { lastPictureAtMs, ageMs, reason } = status;
+  const { lastPictureAtMs, ageMs, moving, reason } = status;
   return (
     <div class="stale">
       <strong class="stale-title">NOT LIVE</strong>
       <span class="stale-age">
         <span class="visually-hidden"> — </span>
-        {lastPictureAtMs === undefined ? 'no picture yet' : `last picture ${momentText(lastPictureAtMs)}`}
+        {lastPictureAtMs === undefined ? (
+          'no picture yet'
+        ) : (
+          <span aria-hidden={moving}>{`last picture ${momentText(lastPictureAtMs)}`}</span>
+        )}
         <span aria-hidden="true">
           {lastPictureAtMs === undefined ? `, for ${durationText(ageMs)}` : `, ${durationText(ageMs)} ago`}
         </span>

@@ -25,10 +25,12 @@ export interface LiveStatus {
   readonly state: 'connecting' | 'live' | 'stale';
   /** why it is stale, for people; empty while live */
   readonly reason: string;
-  /** ms UTC of the newest picture shown (or known to the server); undefined when there never was one */
+  /** ms UTC of the newest picture: when it was shown, or captured if the server says that it is older */
   readonly lastPictureAtMs: number | undefined;
   /** ms since then, or since the attempt began */
   readonly ageMs: number;
+  /** pictures appear, though they may be old ones */
+  readonly moving: boolean;
   readonly manager: string | undefined;
 }
 
@@ -73,6 +75,8 @@ export class LivePlayer {
   private stutteredAt = 0;
   private manager: string | undefined;
   private serverState: Extract<LiveMessage, { type: 'state' }> | undefined;
+  /** when the newest picture was captured, ms UTC, from when the server says that it is old until there is a live one */
+  private capturedMs: number | undefined;
   private problem = '';
   private shownState = '';
 
@@ -123,6 +127,8 @@ export class LivePlayer {
   private receive(message: LiveMessage): void {
     if (message.type === 'state') {
       this.serverState = message;
+      if (message.state !== 'live' && message.lastFrameAt !== null)
+        this.capturedMs = Date.parse(message.lastFrameAt);
       this.report();
       // the camera may be with another server by now
       if (message.state === 'ended') this.socket.reconnect();
@@ -155,7 +161,6 @@ export class LivePlayer {
   }
 
   private receiveMedia(bytes: Uint8Array): void {
-    if (this.serverState?.state === 'stalled') this.serverState = undefined;
     if (this.initExpected) {
       this.initExpected = false;
       this.init = readInit(bytes);
@@ -165,6 +170,7 @@ export class LivePlayer {
     }
     const time = this.init && firstDecodeTime(bytes, this.init);
     if (time === undefined) return;
+    if (this.serverState?.state !== 'stalled') this.capturedMs = undefined;
     this.adaptTarget();
     if (this.rebase) this.chooseOffset(time);
     this.newest = Math.max(this.newest ?? 0, time + this.offset);
@@ -249,17 +255,17 @@ export class LivePlayer {
 
   private status(): LiveStatus {
     const reason = this.staleReason();
-    const { ageMs } = this.frames;
-    const said = this.serverState?.lastFrameAt ?? null;
-    const saidMs = said === null ? undefined : Date.parse(said);
-    const lastPictureAtMs = this.frames.shownAtUtcMs ?? saidMs;
+    const { ageMs, shownAtUtcMs } = this.frames;
+    const { capturedMs } = this;
+    const older = capturedMs !== undefined && capturedMs < (shownAtUtcMs ?? Number.POSITIVE_INFINITY);
     const waitingMs = performance.now() - this.openedAt;
     const patient = ageMs === undefined && waitingMs < firstPictureMs && this.serverState?.state !== 'ended';
     return {
       state: reason === '' ? 'live' : patient ? 'connecting' : 'stale',
       reason,
-      lastPictureAtMs,
-      ageMs: ageMs ?? (saidMs === undefined ? waitingMs : Math.max(0, Date.now() - saidMs)),
+      lastPictureAtMs: older ? capturedMs : shownAtUtcMs,
+      ageMs: older ? Math.max(0, Date.now() - capturedMs) : (ageMs ?? waitingMs),
+      moving: ageMs !== undefined && ageMs <= staleAfterMs,
       manager: this.manager,
     };
   }

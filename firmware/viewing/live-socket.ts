@@ -9,8 +9,9 @@
 import type { Clock } from '../base/clock.ts';
 import type { Sample, TrackDescription } from '../media/sample.ts';
 import type { LiveMessage } from './api.ts';
-import type { LiveFeed, LiveViewer } from './live-feed.ts';
+import type { LiveViewer } from './live-feed.ts';
 import { type LiveStream, liveStream } from './live-fragments.ts';
+import type { LiveHub } from './live-hub.ts';
 import type { Pointing } from './ptz-access.ts';
 import { formatMs } from './time-query.ts';
 import { Unsent } from './unsent.ts';
@@ -63,7 +64,7 @@ export interface LiveSocketOptions {
   /** this server's id */
   readonly manager: string;
   readonly audio: boolean;
-  readonly feed: LiveFeed;
+  readonly feed: Pick<LiveHub, 'subscribe' | 'snapshot'>;
   readonly socket: FramedViewerSocket;
   readonly clock: Clock;
 }
@@ -96,6 +97,7 @@ class LiveSocket implements LiveViewer {
 
   start(): void {
     const { feed, camera } = this.options;
+    this.lastFrameUs = feed.snapshot(camera)?.lastFrameUs;
     this.leave = feed.subscribe(camera, this);
     this.replaying = false;
     if (this.leave === undefined) {
@@ -103,7 +105,6 @@ class LiveSocket implements LiveViewer {
     } else if (this.done) {
       this.leave();
     } else {
-      if (this.ageMs() >= stalledAfterMs) this.stall();
       this.arm();
     }
   }
@@ -117,8 +118,8 @@ class LiveSocket implements LiveViewer {
     const { mime, width, height } = stream;
     this.say({ type: 'stream', camera, manager, mime, width, height });
     this.sendFrame(stream.init, this.options.clock.monotonicMs());
-    // What was said before is of the stream before.
-    if (this.stalledAtMs !== undefined) this.stall();
+    // What was said before is of the stream before; and of the held GOP it must be known before it is seen.
+    if (this.stalledAtMs !== undefined || (this.replaying && this.ageMs() >= stalledAfterMs)) this.stall();
   }
 
   sample(trackId: number, sample: Sample, capturedAtUs: number): void {

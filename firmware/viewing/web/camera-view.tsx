@@ -35,6 +35,8 @@ export function CameraView({ route }: { route: CameraRoute }) {
   const sound = useSignal(false);
   const picture = useSignal<LiveStatus['state']>('connecting');
   const manager = useSignal<string | undefined>(undefined);
+  /** of a live picture that is stale, ms UTC */
+  const staleMs = useRef<number>(undefined);
   const playingMs = useSignal<number | undefined>(undefined);
   const zoom = useSignal(wholePicture);
   const dialog = useSignal<'share' | 'stream' | undefined>(undefined);
@@ -44,13 +46,14 @@ export function CameraView({ route }: { route: CameraRoute }) {
   const control = usePtz(camera, live);
   useEffect(() => {
     zoom.value = wholePicture;
+    staleMs.current = undefined;
     if (live) playingMs.value = undefined;
     else picture.value = 'connecting';
   }, [live]);
   const toggleSound = () => {
     if (maySound(camera)) sound.value = !sound.value;
   };
-  const snapshot = () => void saveSnapshot(page.current, name, playingMs.value);
+  const snapshot = () => void saveSnapshot(page.current, name, playingMs.value ?? staleMs.current);
   useCameraShortcuts({ id, snapshot, toggleSound, full: () => toggleFullScreen(page.current) });
   const close = () => {
     dialog.value = undefined;
@@ -93,6 +96,7 @@ export function CameraView({ route }: { route: CameraRoute }) {
                   audio={sound.value}
                   onStatus={(status) => {
                     picture.value = status.state;
+                    staleMs.current = status.state === 'stale' ? status.lastPictureAtMs : undefined;
                     manager.value = status.manager;
                   }}
                   onPointing={control?.pointed}

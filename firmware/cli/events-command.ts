@@ -40,9 +40,9 @@ async function events(camera: string | undefined, options: EventsOptions, termin
   if (options.json) terminal.out(`${JSON.stringify(answer, null, 2)}\n`);
   else {
     terminal.out(formatTable(['FROM', 'LENGTH', 'CAMERA', 'KIND', 'SENSOR'], answer.events.map(eventRow)));
-    const oldest = answer.events.at(-1)?.from;
-    if (answer.truncated && oldest !== undefined)
-      terminal.err(`There are older ones: add --to ${oldest}, or a larger --limit.\n`);
+    const older = answer.next ?? answer.events.at(-1)?.from;
+    if (answer.truncated && older !== undefined)
+      terminal.err(`There may be older ones: add --to ${older}, or a larger --limit.\n`);
   }
   if (answer.unreachable.length === 0) return;
   const missing = answer.unreachable.join(', ');

@@ -25,6 +25,8 @@ const scannedMax = 16_384;
 const pruneMs = 600_000;
 /** What a camera may tell: so many at once, and so many a second. */
 const allowance = { burst: 128, perSecond: 4 } as const;
+/** Times of events are whole ms, µs. */
+const stepUs = 1_000;
 /** Digits of a time in the index. */
 const timeUsMax = 9_000_000_000_000_000;
 
@@ -39,6 +41,14 @@ export interface EventQuery {
   /** others are left out */
   readonly sees?: ((camera: string) => boolean) | undefined;
   readonly limit: number;
+}
+
+/** What is known down to some time. */
+export interface EventPage<E extends StoredEvent = StoredEvent> {
+  /** the newest first */
+  readonly events: E[];
+  /** all that begin here or later were told, so older ones are asked for with it as `toUs`; undefined: there are none */
+  readonly nextUs: number | undefined;
 }
 
 export interface EventLogOptions {
@@ -76,32 +86,27 @@ export class EventLog implements AsyncDisposable {
     return kept;
   }
 
-  /** Events that overlap a time, the newest first; `more` when others are left out. */
-  async read({
-    fromUs,
-    toUs,
-    camera,
-    sees,
-    limit,
-  }: EventQuery): Promise<{ events: StoredEvent[]; more: boolean }> {
+  /** Events that overlap a time, down to where `limit` were found or `scannedMax` rows were looked at. */
+  async read({ fromUs, toUs, camera, sees, limit }: EventQuery): Promise<EventPage> {
     const events: StoredEvent[] = [];
     const from = `${prefix}${timeKey(fromUs - eventUsMax)}`;
     let to = `${prefix}${timeKey(toUs)}`;
-    for (let scanned = 0; scanned < scannedMax; scanned += rowsPerRead) {
+    for (let scanned = 0; scanned < scannedMax && events.length <= limit; scanned += rowsPerRead) {
       const rows = await this.options.index.range({ from, to, limit: rowsPerRead, reverse: true });
       for (const { key, value } of rows) {
         const event = eventOf(key, value);
         if (event === undefined || (camera !== undefined && event.camera !== camera)) continue;
         // One that has no end yet is where it began: nobody knows whether it goes on.
         if (sees?.(event.camera) === false || (event.fromUs < fromUs && event.toUs <= fromUs)) continue;
-        if (events.length === limit) return { events, more: true };
         events.push(event);
       }
       const lastKey = rows.at(-1)?.key;
-      if (rows.length < rowsPerRead || lastKey === undefined) return { events, more: false };
+      if (rows.length < rowsPerRead || lastKey === undefined) return cutEvents(events, limit);
       to = lastKey;
     }
-    return { events, more: true };
+    if (events.length > limit) return cutEvents(events, limit);
+    const nextUs = goOnUs(timeOf(to), toUs - stepUs);
+    return { events: events.filter((event) => event.fromUs >= nextUs), nextUs };
   }
 
   /** Waits for what is being kept. */
@@ -177,9 +182,25 @@ export class EventLog implements AsyncDisposable {
   }
 }
 
+/**
+ * Where to go on when something that begins at `leftUs` was not told: its ms is told again as a whole, unless it is
+ * the newest one that was asked for, which would never end.
+ */
+export function goOnUs(leftUs: number, newestUs: number): number {
+  return leftUs < newestUs ? leftUs + stepUs : leftUs;
+}
+
+/** The first `limit` of all events there are, the newest first; what begins in one ms is not parted if it fits. */
+export function cutEvents<E extends StoredEvent>(events: readonly E[], limit: number): EventPage<E> {
+  const [newest, left] = [events[0], events[limit]];
+  if (newest === undefined || left === undefined) return { events: [...events], nextUs: undefined };
+  const nextUs = goOnUs(left.fromUs, newest.fromUs);
+  return { events: events.slice(0, limit).filter(({ fromUs }) => fromUs >= nextUs), nextUs };
+}
+
 /** Finer times would make two events of one when other servers are asked. */
 function wholeMs(us: number): number {
-  return us - (us % 1_000);
+  return us - (us % stepUs);
 }
 
 function timeKey(us: number): string {
@@ -190,11 +211,16 @@ function keyOf(camera: string, { fromUs, kind, sensor }: CameraEvent): string {
   return `${prefix}${timeKey(fromUs)}/${camera}/${kind}/${sensor}`;
 }
 
+/** When the event of a row begins. */
+function timeOf(key: string): number {
+  return Number(key.split('/')[1]);
+}
+
 /** Undefined when the row is damaged. */
 function eventOf(key: string, value: Uint8Array): StoredEvent | undefined {
-  const [, time = '', camera, kind, sensor] = key.split('/');
+  const [, , camera, kind, sensor] = key.split('/');
   const stored = decode(row, value);
   if (camera === undefined || kind === undefined || sensor === undefined || !stored.ok) return undefined;
-  const fromUs = Number(time);
+  const fromUs = timeOf(key);
   return Number.isSafeInteger(fromUs) ? { camera, kind, sensor, fromUs, toUs: stored.value.toUs } : undefined;
 }

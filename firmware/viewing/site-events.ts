@@ -2,12 +2,19 @@
  * The events that all servers have, as one list, the newest first.
  *
  * Invariants: a camera that changed its server between the beginning and the end of an event has told it to both: it
- * is listed once, with its end; the list is complete down to its last event (but for servers in `unreachable`).
+ * is listed once, with its end; the list is complete down to `nextUs` (but for servers in `unreachable`), and what
+ * another server says of its own end is believed only where it makes sense.
  */
 import { z } from 'zod';
 import { Failure } from '../base/failure.ts';
 import { isId } from '../base/ids.ts';
-import type { EventQuery, StoredEvent } from '../recording/event-log.ts';
+import {
+  cutEvents,
+  type EventPage,
+  type EventQuery,
+  goOnUs,
+  type StoredEvent,
+} from '../recording/event-log.ts';
 import type { Directory } from './directory.ts';
 import type { EventAccess } from './event-access.ts';
 import { getPeerJson, type PeerAccess } from './holders.ts';
@@ -21,11 +28,8 @@ interface HeldEvent extends StoredEvent {
 }
 
 /** What one server has. */
-interface EventPage {
+interface ServerPage extends EventPage {
   readonly server: string;
-  /** the newest first */
-  readonly events: readonly StoredEvent[];
-  readonly more: boolean;
 }
 
 export interface EventSources extends PeerAccess {
@@ -35,11 +39,9 @@ export interface EventSources extends PeerAccess {
   readonly own: boolean;
 }
 
-export interface SiteEvents {
-  readonly events: readonly HeldEvent[];
+export interface SiteEvents extends EventPage<HeldEvent> {
   /** sorted */
   readonly unreachable: readonly string[];
-  readonly truncated: boolean;
 }
 
 /** Asks all servers at once. */
@@ -63,23 +65,20 @@ export async function siteEvents(query: EventQuery, sources: EventSources): Prom
 }
 
 /** One list of several; pure. */
-export function mergeEvents(
-  pages: readonly EventPage[],
-  limit: number,
-): Pick<SiteEvents, 'events' | 'truncated'> {
+export function mergeEvents(pages: readonly ServerPage[], limit: number): EventPage<HeldEvent> {
   const events = new Map<string, HeldEvent>();
   // Older than this, some server has events that it has not told.
-  let toldUs = 0;
-  for (const { server, events: of, more } of pages) {
+  const toldUs = Math.max(0, ...pages.map(({ nextUs }) => nextUs ?? 0));
+  for (const { server, events: of } of pages) {
     for (const event of of) {
       const key = `${event.fromUs}/${event.camera}/${event.kind}/${event.sensor}`;
       if ((events.get(key)?.toUs ?? 0) === 0) events.set(key, { ...event, server });
     }
-    if (more) toldUs = Math.max(toldUs, of.at(-1)?.fromUs ?? Number.POSITIVE_INFINITY);
   }
   const sorted = [...events.values()].sort((a, b) => b.fromUs - a.fromUs || (a.camera < b.camera ? -1 : 1));
   const told = sorted.filter(({ fromUs }) => fromUs >= toldUs);
-  return { events: told.slice(0, limit), truncated: toldUs > 0 || told.length > limit };
+  const cut = cutEvents(told, limit);
+  return { events: cut.events, nextUs: cut.nextUs ?? (toldUs > 0 ? toldUs : undefined) };
 }
 
 const timeJson = z.string().transform((text, context) => {
@@ -103,6 +102,8 @@ const pageJson = z.object({
     )
     .max(eventsPerAnswerMax),
   truncated: z.boolean(),
+  // Servers of earlier versions tell none.
+  next: timeJson.nullable().optional(),
 });
 
 /** Undefined when that server does not answer, or makes no sense. */
@@ -110,7 +111,7 @@ async function peerPage(
   server: string,
   { fromUs, toUs, camera, limit }: EventQuery,
   access: PeerAccess,
-): Promise<EventPage | undefined> {
+): Promise<ServerPage | undefined> {
   const query = new URLSearchParams({
     from: formatSeconds(fromUs),
     to: formatSeconds(toUs),
@@ -121,10 +122,20 @@ async function peerPage(
     const { json } = await getPeerJson(access, server, `/api/events?${query.toString()}`, answerMs);
     const page = pageJson.safeParse(json).data;
     if (page === undefined) return undefined;
-    const events = page.events.map(({ from, to, ...rest }) => ({ ...rest, fromUs: from, toUs: to ?? 0 }));
-    return { server, events, more: page.truncated };
+    const events = page.events
+      .map(({ from, to, ...rest }) => ({ ...rest, fromUs: from, toUs: to ?? 0 }))
+      .filter((event) => event.fromUs < toUs);
+    const nextUs = page.next ?? endOfFull(events, limit);
+    return { server, events, nextUs: page.truncated && (nextUs ?? toUs) < toUs ? nextUs : undefined };
   } catch (thrown) {
     if (!(thrown instanceof Failure)) throw thrown;
     return undefined;
   }
+}
+
+/** Where a list that was cut goes on, if its server does not tell; a list that is not full was not cut. */
+function endOfFull(events: readonly StoredEvent[], limit: number): number | undefined {
+  const [newest, oldest] = [events[0], events.at(-1)];
+  if (newest === undefined || oldest === undefined || events.length < limit) return undefined;
+  return goOnUs(oldest.fromUs, newest.fromUs);
 }

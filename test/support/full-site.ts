@@ -47,7 +47,7 @@ export function fullParts(access: SiteAccess, server: string, open?: 'open'): Pa
       changeServer: (_, wish) => accept({ name: '', days: undefined, ...wish }),
       removeCamera: () => accept(undefined),
     },
-    events: { read: async () => ({ events: [], more: false }) },
+    events: { read: async () => ({ events: [], nextUs: undefined }) },
     decoder: { jpeg: async () => Buffer.from([0xff, 0xd8, 0xff, 0xd9]) },
     disks: () => wellBox(server),
     metrics: { render: async () => ({ type: 'text/plain; version=0.0.4', text: 'up 1\n' }) },

@@ -16,7 +16,6 @@ import { eventKeeper, readEvents } from '../../firmware/io/event-state.ts';
 import type { CameraEvent } from '../../firmware/overlay/event-packet.ts';
 import type { PacketBody } from '../../firmware/overlay/packets.ts';
 import { EventLog, type StoredEvent } from '../../firmware/recording/event-log.ts';
-import { mergeEvents } from '../../firmware/viewing/site-events.ts';
 import { until } from '../support/network.ts';
 import { SimulatedIndex } from '../support/simulated-index.ts';
 import { SimulatedMachine } from '../support/simulated-machine.ts';
@@ -295,14 +294,16 @@ test('a list is cut at the newest, by camera and by time, and goes on from there
     for (const camera of ['door', 'yard'])
       await events.keep(camera, [event(startUs + n * 1e6, startUs + n * 1e6 + 5e5)]);
   }
-  const { events: newest, more } = await events.read({ fromUs: 0, toUs: 9e15, camera: 'door', limit: 5 });
+  const query = { fromUs: 0, camera: 'door' };
+  const { events: newest, nextUs } = await events.read({ ...query, toUs: 9e15, limit: 5 });
   assert.deepEqual(
     newest.map(({ fromUs }) => (fromUs - startUs) / 1e6),
     [19, 18, 17, 16, 15],
   );
-  assert.equal(more, true);
-  const rest = await events.read({ fromUs: 0, toUs: newest.at(-1)?.fromUs ?? 0, camera: 'door', limit: 100 });
-  assert.deepEqual([rest.events.length, rest.more], [15, false]);
+  for (const toUs of [nextUs, newest.at(-1)?.fromUs]) {
+    const rest = await events.read({ ...query, toUs: toUs ?? 0, limit: 100 });
+    assert.deepEqual([rest.events.length, rest.nextUs], [15, undefined]);
+  }
   // One that begins before a time and lasts into it is of that time.
   const into = await events.read({ fromUs: startUs + 3.2e6, toUs: startUs + 4e6, camera: 'door', limit: 9 });
   assert.deepEqual(
@@ -359,28 +360,4 @@ test('the oldest events go when there are too many', async () => {
   await events.keep('yard', []);
   const rest = await all(events);
   assert.deepEqual([rest.length, rest.at(-1)?.fromUs], [700, startUs + 300 * 1_000_000]);
-});
-
-test('what two servers know of one event is one event, with its end; a list is whole down to its last', () => {
-  const of = (...events: ReturnType<typeof event>[]): StoredEvent[] =>
-    events.map((one) => ({ ...one, camera: 'door' }));
-  const merged = mergeEvents(
-    [
-      { server: 'a', events: of(event(50), event(40)), more: false },
-      { server: 'b', events: of(event(60, 61), event(40, 45), event(30, 31)), more: true },
-      { server: 'c', events: of(event(40), event(20, 21)), more: false },
-    ],
-    10,
-  );
-  assert.deepEqual(
-    merged.events.map(({ fromUs, toUs, server }) => [fromUs, toUs, server]),
-    [
-      [60, 61, 'b'],
-      [50, 0, 'a'],
-      [40, 45, 'b'],
-      [30, 31, 'b'],
-    ],
-  );
-  assert.equal(merged.truncated, true, 'b may have some before 30, so the one of c waits');
-  assert.equal(mergeEvents([{ server: 'a', events: of(event(1)), more: false }], 1).truncated, false);
 });

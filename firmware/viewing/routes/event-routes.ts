@@ -49,7 +49,8 @@ export function addEventRoutes(api: Api, options: EventRouteOptions): void {
           return { ...event, from: formatMs(fromUs), to: toUs === 0 ? null : formatMs(toUs) };
         }),
       unreachable: [...list.unreachable],
-      truncated: list.truncated,
+      truncated: list.nextUs !== undefined,
+      next: list.nextUs === undefined ? null : formatMs(list.nextUs),
     };
     return c.json(answer);
   });

@@ -28,6 +28,11 @@ export const eventsAnswer = z
   .object({
     events: z.array(eventAnswer).describe('the newest first'),
     unreachable: z.array(id).describe('servers that did not answer'),
-    truncated: z.boolean().describe('there are older ones; ask again with `to` the `from` of the last'),
+    truncated: z.boolean().describe('there may be older ones'),
+    next: time
+      .nullable()
+      .describe(
+        'ask for older ones with this as `to`; null when there are none. Not later than `from`: only such as began before `from` are left. There may be fewer events than `limit`, or none, where a server had to look at too many',
+      ),
   })
   .openapi('EventsAnswer');

@@ -2,9 +2,10 @@
  * Asks other servers of the site for media and lists: HTTP/1.1 over mutual TLS, on connections of its own.
  *
  * Invariants: an answer is used only after the site's authority and the name in the certificate have shown that it
- * is the very server that was meant; connections are pooled per server and bounded, lasting answers apart; an abandoned answer frees its
- * connection. Durations are ms.
+ * is the very server that was meant; connections are pooled per server and bounded, lasting answers apart; an abandoned
+ * answer frees its connection; whatever goes wrong is a Failure. Durations are ms.
  */
+import type { ClientRequest } from 'node:http';
 import https from 'node:https';
 import { isIPv6, Socket } from 'node:net';
 import type { ConnectionOptions, PeerCertificate } from 'node:tls';
@@ -26,6 +27,12 @@ const protocol = 'http/1.1';
 interface PeerAddress {
   readonly host: string;
   readonly port: number;
+}
+
+interface Target {
+  readonly server: string;
+  readonly address: PeerAddress;
+  readonly path: string;
 }
 
 export interface PeerClientOptions {
@@ -61,20 +68,7 @@ class HttpsPeerClient implements OpenPeerClient {
     const address = this.options.resolve(server);
     if (address === undefined) return Promise.reject(unreachable(server, 'no way to it is known'));
     return new Promise((resolve, reject) => {
-      const request = https.request({
-        ...this.tlsOptions(server),
-        method: options.method ?? 'GET',
-        agent: options.lasting === true ? this.lasting : this.agent,
-        host: address.host,
-        port: address.port,
-        path,
-        headers: {
-          ...options.headers,
-          ...bodyHeaders(options),
-          ...userHeaders(options),
-          host: hostHeader(address),
-        },
-      });
+      const request = this.request({ server, address, path }, options);
       const fail = (reason: string, cause?: unknown): void => {
         clearTimeout(late);
         reject(unreachable(server, reason, cause));
@@ -124,6 +118,28 @@ class HttpsPeerClient implements OpenPeerClient {
   [Symbol.dispose](): void {
     this.agent.destroy();
     this.lasting.destroy();
+  }
+
+  /** Throws a Failure when no such request can be sent, for which a path with a space is enough. */
+  private request({ server, address, path }: Target, options: PeerRequest): ClientRequest {
+    try {
+      return https.request({
+        ...this.tlsOptions(server),
+        method: options.method ?? 'GET',
+        agent: options.lasting === true ? this.lasting : this.agent,
+        host: address.host,
+        port: address.port,
+        path,
+        headers: {
+          ...options.headers,
+          ...bodyHeaders(options),
+          ...userHeaders(options),
+          host: hostHeader(address),
+        },
+      });
+    } catch (thrown) {
+      throw unreachable(server, messageOf(thrown), thrown);
+    }
   }
 
   private tlsOptions(server: string): ConnectionOptions {

@@ -12,7 +12,7 @@ import { type Gap, gapReasons } from '../media/sample.ts';
 import type { Archive, SegmentDetail, SegmentListing } from '../recording/archive.ts';
 import type { Directory, PeerClient, PeerResponse } from './directory.ts';
 import { ownHeader } from './peer-headers.ts';
-import { parseDetail } from './segment-json.ts';
+import { parseDetail, segmentNameJson } from './segment-json.ts';
 import { formatSeconds, parseTime, type TimeRange } from './time-query.ts';
 
 /** Most segments in one list. */
@@ -139,7 +139,7 @@ const recordingsJson = z.object({
     .array(
       z
         .object({
-          name: z.string().max(128),
+          name: segmentNameJson,
           from: timeJson,
           to: timeJson,
           bytes: z.number().int().nonnegative(),

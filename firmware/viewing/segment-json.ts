@@ -5,6 +5,10 @@
 import { z } from 'zod';
 import { isId } from '../base/ids.ts';
 import type { SegmentDetail } from '../recording/archive.ts';
+import { parseSegmentName } from '../recording/segment-name.ts';
+
+/** A segment's name; it becomes part of paths. */
+export const segmentNameJson = z.string().refine((text) => parseSegmentName(text).ok);
 
 /** More than any 60 s segment has; a bound against a broken peer. */
 const fragmentsMax = 20_000;
@@ -28,7 +32,7 @@ const formatJson = z.object({
 const detailJson = z.object({
   listing: z.object({
     camera: idText,
-    name: z.string().max(128),
+    name: segmentNameJson,
     fromUs: time,
     toUs: time,
     bytes: count,

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import https from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { after, before, describe, test } from 'node:test';
+import { Failure } from '../../firmware/base/failure.ts';
 import { createPeerClient, type OpenPeerClient } from '../../firmware/io/peer-client.ts';
 import { createSiteAuthority, issueUnitCertificate } from '../../firmware/site/certificates.ts';
 import { peerIdentity } from '../../firmware/site/identity.ts';
@@ -57,6 +58,14 @@ describe('the client of other servers', () => {
       for (const reader of readers) reader.abort();
       await Promise.allSettled(long);
     }
+  });
+
+  test('fails as for a server that cannot be reached when a request cannot be sent', async () => {
+    const unreachable = (thrown: unknown): boolean =>
+      thrown instanceof Failure && thrown.code === 'UNREACHABLE';
+    await assert.rejects(client.get('ss-1', '/a b', { timeoutMs: 3_000 }), unreachable);
+    const headers = { 'x-starling-own': 'a\nb' };
+    await assert.rejects(client.get('ss-1', '/short', { timeoutMs: 3_000, headers }), unreachable);
   });
 
   test('gives up in time, and when nobody wants the answer, also while it waits for a connection', async () => {

@@ -2,8 +2,9 @@
  * Holders: the servers that have recordings of a camera, this one's archive and every other server over the network,
  * behind one interface, so that lists and playback do not care where a fragment lies.
  *
- * Invariants: a peer answers from its own archive only (`x-starling-own`); everything it says is checked and bounded;
- * an answer that does not come in time, or makes no sense, is Failure UNREACHABLE. Times are µs UTC.
+ * Invariants: a peer answers from its own archive only (`x-starling-own`); everything it says is checked and bounded:
+ * what lies outside the range that was asked for is left out, and a list that is not full was not cut; an answer that
+ * does not come in time, or makes no sense, is Failure UNREACHABLE. Times are µs UTC.
  */
 import { z } from 'zod';
 import type { Clock } from '../base/clock.ts';
@@ -85,11 +86,10 @@ function peerHolder(server: string, access: PeerAccess): Holder {
       if (status === 404) return { segments: [], gaps: [], truncated: false };
       const answer = recordingsJson.safeParse(json).data;
       if (answer === undefined) throw unreadable('no list of recordings');
-      return {
-        segments: answer.segments.map((segment) => ({ ...segment, camera })),
-        gaps: answer.gaps.map((gap) => ({ ...gap, camera })),
-        truncated: answer.truncated,
-      };
+      const asked = (one: TimeRange): boolean => one.fromUs < toUs && one.toUs > fromUs;
+      const segments = answer.segments.filter(asked).map((segment) => ({ ...segment, camera }));
+      const gaps = answer.gaps.filter(asked).map((gap) => ({ ...gap, camera }));
+      return { segments, gaps, truncated: answer.truncated && segments.length >= segmentsPerListMax };
     },
     async detail(camera, name) {
       const path = `${base(camera)}/segments/${server}/${name}.json`;

@@ -64,3 +64,22 @@ test('a list with a name that no recording has is no list', async () => {
   const list = await listWith({ segments: [claim(startUs)], truncated: false });
   assert.deepEqual([serversOf(list), list.unreachable], [['s1', 's2', 's1'], []]);
 });
+
+test('a list that is cut and not full, or tells of other times, hides no recording of others', async () => {
+  const far = claim(0);
+  for (const segments of [[], [far], [claim(startUs)], Array.from({ length: 10_000 }, () => far)]) {
+    const list = await listWith({ segments, truncated: true });
+    const own = serversOf(list).filter((server) => server === 's1').length;
+    assert.deepEqual([own, list.truncated, list.unreachable], [2, false, []], `${segments.length}`);
+    assert.ok(list.segments.every(({ fromUs }) => fromUs >= startUs));
+  }
+});
+
+test('a full list that is cut is believed', async () => {
+  const segments = Array.from({ length: 10_000 }, (_, n) => ({
+    ...claim(startUs),
+    name: formatSegmentName({ fromUs: startUs, epoch: 1, sequence: n }),
+  }));
+  const list = await listWith({ segments, truncated: true });
+  assert.equal(list.truncated, true);
+});

@@ -1,4 +1,7 @@
-/** Asks the other servers for pages of their audit logs; what they say is checked and bounded. */
+/**
+ * Asks the other servers for pages of their audit logs; what they say is checked and bounded: a page cannot end before
+ * it has begun, for then it would hide the entries of all others.
+ */
 import { z } from 'zod';
 import type { AuditQuery } from '../access/audit-log.ts';
 import { Failure } from '../base/failure.ts';
@@ -42,7 +45,8 @@ export async function peerAuditPages(
     others.map(async ({ id, state }) => {
       const page =
         state === 'unreachable' ? undefined : await peerPage(access, id, `/api/audit?${query.toString()}`);
-      if (page === undefined) unreachable.push(id);
+      const latestMs = Math.min(beforeMs, page?.entries[0]?.atMs ?? access.clock.utcMs());
+      if (page === undefined || (page.nextMs ?? 0) > latestMs) unreachable.push(id);
       else pages.push(page);
     }),
   );

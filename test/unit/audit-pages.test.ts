@@ -1,8 +1,11 @@
 // Audit logs of several servers as one: every entry once, in order, whatever times they share and wherever pages end.
 import assert from 'node:assert/strict';
+import { Readable } from 'node:stream';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { mergeAuditPages, type ServerAuditPage } from '../../firmware/viewing/audit-pages.ts';
+import { peerAuditPages } from '../../firmware/viewing/audit-peers.ts';
+import { VirtualClock } from '../support/virtual-clock.ts';
 
 const times = fc.uniqueArray(fc.integer({ min: 1, max: 60 }), { maxLength: 40 });
 
@@ -51,4 +54,45 @@ test('pages that follow one another hold every entry of every server exactly onc
       },
     ),
   );
+});
+
+test('a page that ends before it has begun is no answer, for it would hide what others have', async () => {
+  const clock = new VirtualClock();
+  const iso = (ms: number): string => new Date(clock.utcMs() + ms).toISOString();
+  const entry = { at: iso(-5_000), user: 'anna', action: 'watch', camera: null, detail: '', from: '' };
+  const asked = async (page: object, beforeMs: number): Promise<string[]> => {
+    const body = Buffer.from(JSON.stringify(page));
+    const { pages, unreachable } = await peerAuditPages(
+      { beforeMs, limit: 10, user: undefined, camera: undefined },
+      {
+        clock,
+        peers: {
+          get: async () => ({ status: 200, headers: {}, body: Readable.from([body]) }),
+          webSocket: () => assert.fail('no WebSocket is needed'),
+        },
+        directory: {
+          site: 'demo',
+          self: 's1',
+          servers: () => [{ id: 's2', state: 'reachable', hops: 1, pageUrl: '', cameras: [] }],
+          cameras: () => [],
+        },
+      },
+    );
+    return [...pages.map(({ server }) => `told by ${server}`), ...unreachable];
+  };
+  const newest = Number.MAX_SAFE_INTEGER / 1_000;
+  const before = clock.utcMs() - 1_000;
+  for (const [page, beforeMs] of [
+    [{ entries: [], next: '9000-01-01T00:00:00Z' }, newest],
+    [{ entries: [], next: '2200-01-01T00:00:00Z' }, newest],
+    [{ entries: [], next: iso(-999) }, before],
+    [{ entries: [entry], next: iso(-4_999) }, newest],
+  ] as const)
+    assert.deepEqual(await asked(page, beforeMs), ['s2'], JSON.stringify(page));
+  for (const page of [
+    { entries: [entry], next: entry.at },
+    { entries: [], next: iso(-2_000) },
+    { entries: [entry], next: null },
+  ])
+    assert.deepEqual(await asked(page, before), ['told by s2'], JSON.stringify(page));
 });

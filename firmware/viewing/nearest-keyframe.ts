@@ -141,7 +141,10 @@ function askAll(
       try {
         const limits = { timeoutMs: peerMs, bytesMax: answerBytesMax, headers: {} };
         const { status, headers, bytes } = await getPeer(sources, server, path, limits);
-        return { server, answer: readAnswer(camera, { status, headers, bytes }) };
+        const answer = readAnswer(camera, { status, headers, bytes });
+        // One of the future would win over all that were asked for.
+        const isLater = wholeMs(answer?.keyframe?.atUs ?? 0) > wholeMs(timeUs);
+        return { server, answer: isLater ? undefined : answer };
       } catch (thrown) {
         if (!(thrown instanceof Failure)) throw thrown;
         return { server, answer: undefined };

@@ -13,7 +13,7 @@ import { type Gap, gapReasons } from '../media/sample.ts';
 import type { Archive, SegmentDetail, SegmentListing } from '../recording/archive.ts';
 import type { Directory, PeerClient, PeerResponse } from './directory.ts';
 import { ownHeader } from './peer-headers.ts';
-import { parseDetail, segmentNameJson } from './segment-json.ts';
+import { detailBytesMax, parseDetail, segmentNameJson } from './segment-json.ts';
 import { formatSeconds, parseTime, type TimeRange } from './time-query.ts';
 
 /** Most segments in one list. */
@@ -93,7 +93,7 @@ function peerHolder(server: string, access: PeerAccess): Holder {
     },
     async detail(camera, name) {
       const path = `${base(camera)}/segments/${server}/${name}.json`;
-      const { status, json } = await getPeerJson(access, server, path, peerAnswerMs);
+      const { status, json } = await getPeerJson(access, server, path, peerAnswerMs, detailBytesMax);
       if (status === 404) return undefined;
       const detail = parseDetail(json);
       if (detail === undefined || detail.listing.camera !== camera || detail.listing.name !== name) {
@@ -166,8 +166,9 @@ export async function getPeerJson(
   server: string,
   path: string,
   timeoutMs: number,
+  bytesMax: number = peerJsonBytesMax,
 ): Promise<{ status: number; json: unknown }> {
-  const limits = { timeoutMs, bytesMax: peerJsonBytesMax, headers: {} };
+  const limits = { timeoutMs, bytesMax, headers: {} };
   const { status, bytes } = await getPeer(access, server, path, limits);
   if (status === 200 || status === 404) {
     try {

@@ -4,14 +4,18 @@
  */
 import { z } from 'zod';
 import { isId } from '../base/ids.ts';
+import { sampleBytesMax } from '../media/sample.ts';
 import type { SegmentDetail } from '../recording/archive.ts';
 import { parseSegmentName } from '../recording/segment-name.ts';
 
 /** A segment's name; it becomes part of paths. */
 export const segmentNameJson = z.string().refine((text) => parseSegmentName(text).ok);
 
-/** More than any 60 s segment has; a bound against a broken peer. */
+/** More than any 60 s segment has; bounds against a broken peer. */
 const fragmentsMax = 20_000;
+export const detailBytesMax = 2 * 1024 * 1024;
+/** Those of the recorder have 1 MiB, and one sample more. */
+const fragmentBytesMax = 2 * sampleBytesMax;
 
 const count = z.number().int().nonnegative();
 const time = z.number().int();
@@ -57,7 +61,7 @@ const detailJson = z.object({
     .array(
       z.object({
         offset: count,
-        bytes: count.positive(),
+        bytes: count.positive().max(fragmentBytesMax),
         fromPtsUs: time,
         toPtsUs: time,
         mapping: z.object({ offsetUs: time, uncertaintyUs: count }),

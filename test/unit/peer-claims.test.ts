@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { Readable } from 'node:stream';
 import { test } from 'node:test';
-import type { Archive, SegmentListing } from '../../firmware/recording/archive.ts';
+import { Failure } from '../../firmware/base/failure.ts';
+import type { Archive, SegmentDetail, SegmentListing } from '../../firmware/recording/archive.ts';
 import { formatSegmentName } from '../../firmware/recording/segment-name.ts';
 import type { Directory } from '../../firmware/viewing/directory.ts';
 import { holdersOf } from '../../firmware/viewing/holders.ts';
@@ -82,4 +83,22 @@ test('a full list that is cut is believed', async () => {
   }));
   const list = await listWith({ segments, truncated: true });
   assert.equal(list.truncated, true);
+});
+
+test('a description of a recording is bounded, and so is each fragment in it', async () => {
+  const listing = segment(startUs);
+  const format = { codec: 'h264', config: '', width: 1, height: 1, sampleRate: 0, channels: 0 };
+  const track = { camera: 'door', kind: 'video', rendition: 'main', captureId: 'c', format };
+  const times = { fromPtsUs: 0, toPtsUs: 1, mapping: { offsetUs: 0, uncertaintyUs: 0 } };
+  const detail = (bytes: number, rest: object = {}): Promise<SegmentDetail | undefined> => {
+    const fragments = [{ offset: 1, bytes, ...times, tracks: [] }];
+    const [, other] = site({ listing, initBytes: 1, tracks: [track], fragments, ...rest }).holders;
+    return other?.detail('door', listing.name) ?? assert.fail('s2 can be asked');
+  };
+  const mib = 1024 * 1024;
+  const unreachable = (thrown: unknown): boolean =>
+    thrown instanceof Failure && thrown.code === 'UNREACHABLE';
+  assert.equal((await detail(10 * mib))?.fragments[0]?.bytes, 10 * mib);
+  for (const bytes of [17 * mib, 2 ** 45]) await assert.rejects(detail(bytes), unreachable);
+  await assert.rejects(detail(mib, { more: 'x'.repeat(2 * mib) }), unreachable);
 });

@@ -1,10 +1,10 @@
 /**
  * The keyframe nearest at or before a time, whichever server holds it: as one sample of fragmented MP4, with its time
  * and the next one's. What this server has itself is answered without asking anybody; else the holder that answered
- * last for this time is asked first, then all at once.
+ * last for this time is asked first, then all others at once.
  *
  * Invariants: a server is asked for its own recordings only; what it says is checked and bounded; servers that do not
- * answer are named, and hold an answer up for `peerMs` at most. Times are µs UTC.
+ * answer are named, and hold an answer up for `peerMs` at most, the one that is asked first once more. Times are µs UTC.
  */
 import { Failure } from '../base/failure.ts';
 import { codecString, fragment, initSegment } from '../media/fragmented-mp4.ts';
@@ -72,16 +72,20 @@ export class KeyframeFinder {
     const own = await ownAnswer(sources.archive, camera, timeUs);
     const others = sources.own ? [] : sources.directory.servers().filter(({ state }) => state !== 'self');
     if (others.length === 0 || own.keyframe?.continuous === true) return { ...own, unreachable: [] };
-    const hint = this.hints.get(camera);
-    if (hint !== undefined && Math.abs(hint.atUs - timeUs) < hintUs) {
-      const [answer] = await askAll([hint.server], { camera, timeUs, sources });
-      if (answer?.answer?.keyframe?.continuous === true) {
-        this.remember(camera, hint.server, timeUs);
-        return { ...answer.answer, unreachable: [] };
-      }
-    }
+    const question = { camera, timeUs, sources };
     const reachable = others.filter(({ state }) => state === 'reachable').map(({ id }) => id);
-    const answers = await askAll(reachable, { camera, timeUs, sources });
+    const hint = this.hints.get(camera);
+    const isLikely = (server: string): boolean =>
+      server === hint?.server && Math.abs(hint.atUs - timeUs) < hintUs;
+    const first = await askAll(reachable.filter(isLikely), question);
+    for (const { server, answer } of first) {
+      if (answer === undefined) this.hints.delete(camera);
+      if (answer?.keyframe?.continuous !== true) continue;
+      this.remember(camera, server, timeUs);
+      return { ...answer, unreachable: [] };
+    }
+    const rest = reachable.filter((server) => !isLikely(server));
+    const answers = [...first, ...(await askAll(rest, question))];
     const best = bestOf([own, ...answers.flatMap(({ answer }) => answer ?? [])]);
     const from = answers.find(
       ({ answer }) => answer?.keyframe !== undefined && answer.keyframe === best.keyframe,

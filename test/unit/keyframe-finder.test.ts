@@ -73,3 +73,27 @@ test('a keyframe behind the time that was asked for is no answer', async () => {
   const same = await scene({ s2: keyframe({ atUs: atUs + 999 }) }).nearest();
   assert.deepEqual([same.keyframe?.atUs, same.unreachable], [atUs + 999, []]);
 });
+
+test('who had the times around it is asked first, and alone while nothing is missing there', async () => {
+  const { held, nearest } = scene({ s2: 'nothing', s3: keyframe(), s4: 'nothing' });
+  assert.deepEqual((await nearest()).asked, ['s2', 's3', 's4']);
+  assert.deepEqual((await nearest(atUs + 1_000_000)).asked, ['s3']);
+  held.s3 = keyframe({ continuous: false });
+  const holed = await nearest(atUs + 1_000_000);
+  assert.deepEqual([holed.asked, holed.keyframe?.atUs], [['s3', 's2', 's4'], atUs], 'each is asked once');
+});
+
+test('who had the times around it is not asked while it cannot be reached, and forgotten when it fails', async () => {
+  const { held, states, nearest } = scene({ s2: keyframe({ atUs: atUs - 5_000_000 }), s3: keyframe() });
+  await nearest();
+  states.s3 = 'unreachable';
+  const without = await nearest();
+  assert.deepEqual([without.asked, without.unreachable], [['s2'], ['s3']]);
+  states.s3 = 'reachable';
+  held.s2 = 'nothing';
+  assert.equal((await nearest()).keyframe?.atUs, atUs, 's3 is asked first from now on');
+  held.s3 = 'silent';
+  const failed = await nearest();
+  assert.deepEqual([failed.asked, failed.unreachable], [['s3', 's2'], ['s3']], 'asked once');
+  assert.deepEqual((await nearest()).asked, ['s2', 's3'], 'all at once again');
+});

@@ -7,12 +7,15 @@
  */
 import { decode } from '../base/codec.ts';
 import { accept, type Result, reject } from '../base/result.ts';
-import { type Box, boxesIn } from './mp4-reader.ts';
+import { type Box, boxAt, boxesIn } from './mp4-reader.ts';
 import { fragmentBox, fragmentBoxType } from './self-description.ts';
 
-/** Changes one whole fragment, [prft] uuid moof mdat, in place; the value is what was added, µs. */
+/**
+ * Changes the beginning of a fragment, [prft] uuid moof and at least the header of mdat, in place; the value is what was
+ * added, µs.
+ */
 export function moveToCameraClock(fragment: Buffer): Result<number> {
-  const boxes = boxesIn(fragment, 0, fragment.length);
+  const boxes = boxesBeforePayload(fragment);
   if (!boxes.ok) return boxes;
   const uuid = boxes.value.find((box) => isOwn(fragment, box));
   const moof = boxes.value.find(({ type }) => type === 'moof');
@@ -39,6 +42,18 @@ export function moveToCameraClock(fragment: Buffer): Result<number> {
   }
   fragment.write('free', uuid.start + 4, 4, 'latin1');
   return accept(originUs);
+}
+
+function boxesBeforePayload(bytes: Buffer): Result<Box[]> {
+  const boxes: Box[] = [];
+  for (let at = 0; ; ) {
+    const box = boxAt(bytes, at);
+    if (!box.ok) return box;
+    if (box.value.type === 'mdat') return accept(boxes);
+    if (box.value.end > bytes.length) return reject('truncated');
+    boxes.push(box.value);
+    at = box.value.end;
+  }
 }
 
 function isOwn(bytes: Buffer, { type, content, end }: Box): boolean {

@@ -3,8 +3,9 @@ import type { Context } from 'hono';
 import type { DaysAnswer } from '../api.ts';
 import { siteCoverage } from '../coverage.ts';
 import { peersFor } from '../forwarding.ts';
+import { Gate } from '../gate.ts';
 import { answerHeld, answerRanges } from '../held-files.ts';
-import { parsePartFile, readPart } from '../hls-part-files.ts';
+import { openPart, parsePartFile } from '../hls-part-files.ts';
 import { openSegments, partsOf } from '../hls-parts.ts';
 import { formatPlaylist, playlistType } from '../hls-playlist.ts';
 import { isKnown, unknownCamera } from '../known-cameras.ts';
@@ -26,6 +27,9 @@ export interface MediaRouteOptions extends RecordingSources {
 const playlistUsMax = 86_400_000_000;
 /** A part of a playlist of the past is at least this long. */
 const partUs = 4_000_000;
+/** A day's playlist needs some 50 MB and hundreds of ms while it is made. */
+const playlistsAtOnce = 2;
+const playlistsWaitingMax = 16;
 const daysResolutionUs = 1_000_000;
 
 const daysRoute = describeRoute('viewer', {
@@ -61,6 +65,7 @@ const partRoute = describeRoute('viewer', {
 export function addMediaRoutes(api: Api, options: MediaRouteOptions): void {
   const { archive, peers, clock } = options;
   const playlists = new LivePlaylists(clock);
+  const gate = new Gate('a playlist', { atOnce: playlistsAtOnce, waitingMax: playlistsWaitingMax });
   api.openapi(daysRoute, async (c) => {
     const { camera } = c.req.valid('param');
     const { month: text, offset } = c.req.valid('query');
@@ -76,10 +81,11 @@ export function addMediaRoutes(api: Api, options: MediaRouteOptions): void {
   api.openapi(playlistRoute, async (c) => {
     const { camera } = c.req.valid('param');
     const { from, to } = c.req.valid('query');
-    const live = from === undefined && to === undefined;
+    const range = from === undefined && to === undefined ? undefined : playlistRange(from, to);
+    const live = range === undefined;
     const text = live
       ? await playlists.of(camera, sourcesFor(c, options), signerOf(c, options))
-      : await storedPlaylist(c, camera, playlistRange(from, to), options);
+      : await gate.run(() => storedPlaylist(c, camera, range, options));
     if (text === undefined) {
       if (!(await isKnown(camera, options))) throw unknownCamera(camera);
       const advice = `Look at /api/cameras/${camera}/recordings for what there is.`;
@@ -98,8 +104,8 @@ export function addMediaRoutes(api: Api, options: MediaRouteOptions): void {
       { server, path, own: own(c) },
       { ...options, peers: peersFor(c, peers) },
       async () => {
-        const bytes = await readPart(archive, { camera, name, part: part === 'init' ? undefined : part });
-        if (bytes === undefined)
+        const opened = await openPart(archive, { camera, name, part: part === 'init' ? undefined : part });
+        if (opened === undefined)
           throw new Refusal(404, 'there is no such part here', 'Ask for the playlist again.');
         // Fragments are never changed, so their numbers say everything.
         const etag = `"${segment}-${file.slice(0, -4)}"`;
@@ -108,9 +114,7 @@ export function addMediaRoutes(api: Api, options: MediaRouteOptions): void {
           'cache-control': 'private, max-age=3600, immutable',
           etag,
         };
-        return answerRanges(c, { bytes: bytes.length, headers }, async function* (start, end) {
-          yield bytes.subarray(start, end);
-        });
+        return answerRanges(c, { bytes: opened.bytes, headers }, opened.read);
       },
     );
   });

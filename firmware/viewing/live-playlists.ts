@@ -1,18 +1,19 @@
 /**
  * Live playlists: for each camera that somebody plays over HLS, the last parts that are stored, with numbers that go
- * on. What was told once stays: a part keeps its number, and nothing is put in before it.
+ * on. What was told once stays: a part keeps its number, and nothing is put in before it. All who may watch a camera
+ * get the same one, so other servers are asked on behalf of this server, not of whoever came first; what this server
+ * has alone is a playlist of its own.
  *
- * Invariants: at most `camerasMax` playlists, each of at most `windowParts` parts; one that nobody asked for in
+ * Invariants: at most `playlistsMax` playlists, each of at most `windowParts` parts; one that nobody asked for in
  * `idleMs` is forgotten; a new one, also after a restart of this server, begins with a number above all earlier ones,
  * because it counts seconds and parts are longer; who asks often gets the same answer for `freshMs`. Times are µs UTC.
  */
-import type { Clock } from '../base/clock.ts';
 import { follows, openSegments, type Part, partsOf } from './hls-parts.ts';
 import { formatPlaylist } from './hls-playlist.ts';
-import type { Holder } from './holders.ts';
+import { holdersFor, type RecordingSources } from './recording-sources.ts';
 import { listRecordings } from './recordings.ts';
 
-const camerasMax = 256;
+const playlistsMax = 256;
 const idleMs = 120_000;
 const freshMs = 500;
 /** Longest of a part: it ends with the fragment that makes it this long, and a fragment has 2 s at the most. */
@@ -36,28 +37,27 @@ interface LivePlaylist {
   updating: Promise<void> | undefined;
 }
 
-export interface LivePlaylistSources {
-  readonly holders: readonly Holder[];
-  readonly unreachable: readonly string[];
+/** Which playlist. */
+export interface LivePlaylistKey {
+  readonly camera: string;
+  /** of this server's recordings alone */
+  readonly own: boolean;
 }
 
 export class LivePlaylists {
-  private readonly clock: Clock;
+  private readonly sources: RecordingSources;
   private readonly playlists = new Map<string, LivePlaylist>();
 
-  constructor(clock: Clock) {
-    this.clock = clock;
+  /** `sources.peers` ask on behalf of this server. */
+  constructor(sources: RecordingSources) {
+    this.sources = sources;
   }
 
   /** The playlist now; undefined when nothing of the camera was stored lately. */
-  async of(
-    camera: string,
-    sources: LivePlaylistSources,
-    sign: (path: string) => string,
-  ): Promise<string | undefined> {
-    const playlist = this.playlistOf(camera);
-    if (this.clock.monotonicMs() - playlist.updatedAtMs >= freshMs) {
-      playlist.updating ??= this.update(camera, playlist, sources).finally(() => {
+  async of(key: LivePlaylistKey, sign: (path: string) => string): Promise<string | undefined> {
+    const playlist = this.playlistOf(key);
+    if (this.sources.clock.monotonicMs() - playlist.updatedAtMs >= freshMs) {
+      playlist.updating ??= this.update(key, playlist).finally(() => {
         playlist.updating = undefined;
       });
     }
@@ -65,7 +65,7 @@ export class LivePlaylists {
     const { parts, sequence, discontinuities, unreachable } = playlist;
     if (parts.length === 0) return undefined;
     return formatPlaylist(parts, {
-      camera,
+      camera: key.camera,
       sequence,
       discontinuities,
       ended: false,
@@ -75,14 +75,15 @@ export class LivePlaylists {
     });
   }
 
-  private playlistOf(camera: string): LivePlaylist {
-    const nowMs = this.clock.monotonicMs();
-    for (const [name, { usedAtMs }] of this.playlists) {
-      if (nowMs - usedAtMs > idleMs || (this.playlists.size >= camerasMax && !this.playlists.has(camera))) {
-        this.playlists.delete(name);
+  private playlistOf({ camera, own }: LivePlaylistKey): LivePlaylist {
+    const nowMs = this.sources.clock.monotonicMs();
+    const key = `${camera}/${own}`;
+    for (const [other, { usedAtMs }] of this.playlists) {
+      if (nowMs - usedAtMs > idleMs || (this.playlists.size >= playlistsMax && !this.playlists.has(key))) {
+        this.playlists.delete(other);
       }
     }
-    const playlist: LivePlaylist = this.playlists.get(camera) ?? {
+    const playlist: LivePlaylist = this.playlists.get(key) ?? {
       parts: [],
       sequence: 0,
       discontinuities: 0,
@@ -93,13 +94,15 @@ export class LivePlaylists {
     };
     playlist.usedAtMs = nowMs;
     // The last used at the end.
-    this.playlists.delete(camera);
-    this.playlists.set(camera, playlist);
+    this.playlists.delete(key);
+    this.playlists.set(key, playlist);
     return playlist;
   }
 
-  private async update(camera: string, playlist: LivePlaylist, sources: LivePlaylistSources): Promise<void> {
-    const nowUs = Math.floor(this.clock.utcMs() * 1000);
+  private async update({ camera, own }: LivePlaylistKey, playlist: LivePlaylist): Promise<void> {
+    const { clock } = this.sources;
+    const sources = holdersFor(own, this.sources);
+    const nowUs = Math.floor(clock.utcMs() * 1000);
     const range = { fromUs: Math.max(0, nowUs - lookBackUs), toUs: nowUs + lookBackUs };
     const list = await listRecordings(camera, range, sources);
     const { opened, failed } = await openSegments(list.segments, sources.holders);
@@ -107,7 +110,7 @@ export class LivePlaylists {
     const after = last === undefined ? undefined : { captureId: last.captureId, ptsUs: last.toPtsUs };
     addParts(playlist, partsOf(opened, { range, partUs, unfinished: false, after }));
     playlist.unreachable = [...new Set([...list.unreachable, ...failed])];
-    playlist.updatedAtMs = this.clock.monotonicMs();
+    playlist.updatedAtMs = clock.monotonicMs();
   }
 }
 

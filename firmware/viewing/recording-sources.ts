@@ -20,9 +20,16 @@ export function sourcesFor(
   c: Context<Env>,
   options: RecordingSources,
 ): { holders: Holder[]; unreachable: string[] } {
-  const { directory, archive, peers } = options;
-  if (own(c)) return { holders: [ownHolder(directory.self, archive)], unreachable: [] };
-  return holdersOf(directory, { ...options, peers: peersFor(c, peers) });
+  return holdersFor(own(c), { ...options, peers: peersFor(c, options.peers) });
+}
+
+/** Who is to be asked: this server alone when `alone`, on behalf of whom `peers` ask. */
+export function holdersFor(
+  alone: boolean,
+  { directory, archive, ...rest }: RecordingSources,
+): { holders: Holder[]; unreachable: string[] } {
+  if (alone) return { holders: [ownHolder(directory.self, archive)], unreachable: [] };
+  return holdersOf(directory, { archive, ...rest });
 }
 
 /** The range of a query; refuses with 400 what is none. */

@@ -63,8 +63,8 @@ const partRoute = describeRoute('viewer', {
 });
 
 export function addMediaRoutes(api: Api, options: MediaRouteOptions): void {
-  const { archive, peers, clock } = options;
-  const playlists = new LivePlaylists(clock);
+  const { archive, peers } = options;
+  const playlists = new LivePlaylists(options);
   const gate = new Gate('a playlist', { atOnce: playlistsAtOnce, waitingMax: playlistsWaitingMax });
   api.openapi(daysRoute, async (c) => {
     const { camera } = c.req.valid('param');
@@ -84,7 +84,7 @@ export function addMediaRoutes(api: Api, options: MediaRouteOptions): void {
     const range = from === undefined && to === undefined ? undefined : playlistRange(from, to);
     const live = range === undefined;
     const text = live
-      ? await playlists.of(camera, sourcesFor(c, options), signerOf(c, options))
+      ? await playlists.of({ camera, own: own(c) }, signerOf(c, options))
       : await gate.run(() => storedPlaylist(c, camera, range, options));
     if (text === undefined) {
       if (!(await isKnown(camera, options))) throw unknownCamera(camera);

@@ -49,10 +49,14 @@ export function failureAnswer(thrown: unknown): Response {
   return refuse(500, 'this server made a mistake', 'See its log.');
 }
 
-/** A body from chunks: each is produced when the one before has left. */
+/**
+ * A body from chunks: each is produced when the one before has left. `abandon` is called first when nobody wants the
+ * rest: it ends what the next chunk waits for, and `chunks` is closed after that.
+ */
 export function streamed(
   chunks: AsyncGenerator<Uint8Array, void, void>,
   connection: Connection,
+  abandon?: () => void,
 ): ReadableStream<Uint8Array> {
   return new ReadableStream<Uint8Array>(
     {
@@ -68,14 +72,10 @@ export function streamed(
         }
       },
       async cancel() {
+        abandon?.();
         await chunks.return();
       },
     },
     { highWaterMark: 1 },
   );
-}
-
-/** A body from a readable of Node, such as another server's answer. */
-export async function* chunksOf(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, void> {
-  for await (const chunk of body) yield chunk;
 }

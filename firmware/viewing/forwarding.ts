@@ -2,21 +2,21 @@
  * Requests that another server answers: passed on as they are, on behalf of whoever asked, and the answer passed back.
  *
  * Invariants: passed on once only (what another server asks is answered here or not at all); bodies are bounded both
- * ways; what is shown of an answer is JSON, whatever that server says it is.
+ * ways; nobody waits longer than the limit for the last byte, and what is only read is given up when whoever asked has
+ * left; what is shown of an answer is JSON, whatever that server says it is.
  */
 import type { Context } from 'hono';
-import { refuse } from './answers.ts';
 import type { Directory, PeerClient, PeerRequest } from './directory.ts';
+import { getPeer, type PeerAccess } from './holders.ts';
 import { type Env, own, Refusal, userOf } from './routing.ts';
 
 const answerBytesMax = 4 * 1024 * 1024;
 
-export interface Forwarding {
+export interface Forwarding extends PeerAccess {
   readonly directory: Directory;
-  readonly peers: PeerClient;
 }
 
-/** How long another server may take, and what may replace the request's own path and query. */
+/** How long another server may take for its whole answer, ms, and what may replace the request's own path and query. */
 export interface ForwardOptions {
   readonly timeoutMs: number;
   /** path and query; by default those of the request */
@@ -30,7 +30,7 @@ export interface ForwardOptions {
 export async function forward(
   c: Context<Env>,
   server: string,
-  { directory, peers }: Forwarding,
+  { directory, ...access }: Forwarding,
   { timeoutMs, target }: ForwardOptions,
 ): Promise<Response> {
   if (own(c)) throw new Refusal(409, `${server} has to be asked itself`, 'Ask again in a moment.');
@@ -42,21 +42,16 @@ export async function forward(
     throw new Refusal(502, `${server} cannot be reached`, 'Try again when it is back.');
   }
   const { pathname, search } = new URL(c.req.url);
-  const response = await peers.get(server, target ?? `${pathname}${search}`, {
+  const { status, bytes } = await getPeer(access, server, target ?? `${pathname}${search}`, {
     timeoutMs,
+    bytesMax: answerBytesMax,
+    ...(c.req.method === 'GET' ? { signal: c.req.raw.signal } : {}),
     ...methodOf(c),
     ...(await bodyOf(c)),
     ...userOf(c.get('principal')),
   });
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of response.body as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > answerBytesMax) return refuse(502, `${server} said too much`, `See the log of ${server}.`);
-    chunks.push(chunk);
-  }
-  const body = response.status === 204 ? null : Buffer.concat(chunks);
-  return new Response(body, { status: response.status, headers: { 'content-type': 'application/json' } });
+  const body = status === 204 ? null : new Uint8Array(bytes);
+  return new Response(body, { status, headers: { 'content-type': 'application/json' } });
 }
 
 /** A client that asks on behalf of whoever sent this request. */

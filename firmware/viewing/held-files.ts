@@ -2,14 +2,17 @@
  * Files that lie on one server and are asked for at any: answered here, or passed through from where they are, with
  * byte ranges and conditions (RFC 9110 §13, §14).
  *
- * Invariant: the length of an answer is fixed when it begins.
+ * Invariants: the length of an answer is fixed when it begins; another server that says nothing for `silentMs` is given
+ * up, and at once when nobody wants its file any longer.
  */
+import type { Readable } from 'node:stream';
 import type { Context } from 'hono';
+import type { Clock } from '../base/clock.ts';
 import { Failure, messageOf } from '../base/failure.ts';
-import { chunksOf, refuse, streamed } from './answers.ts';
+import { refuse, streamed } from './answers.ts';
 import { chooseRange, matchesEtag } from './byte-range.ts';
-import type { Directory, PeerClient } from './directory.ts';
-import { peerAnswerMs } from './holders.ts';
+import type { Directory } from './directory.ts';
+import { type PeerAccess, peerAnswerMs } from './holders.ts';
 import { ownHeader } from './peer-headers.ts';
 import type { Env } from './routing.ts';
 
@@ -25,6 +28,8 @@ const passedHeaders = [
 const jsonType = 'application/json';
 /** by the ending of a path */
 const types: Readonly<Record<string, string>> = { mp4: 'video/mp4', jpg: 'image/jpeg', json: jsonType };
+/** How long another server may let somebody wait for the next bytes of a file. */
+const silentMs = 20_000;
 const askedHeaders = ['range', 'if-range', 'if-none-match'];
 
 export type FileContext = Context<Env>;
@@ -42,7 +47,7 @@ interface HeldFile {
 export async function answerHeld(
   c: FileContext,
   { server, path, own }: HeldFile,
-  { directory, peers }: { directory: Directory; peers: PeerClient },
+  { directory, ...access }: PeerAccess & { directory: Directory },
   here: () => Promise<Response>,
 ): Promise<Response> {
   if (server === directory.self) return here();
@@ -54,7 +59,7 @@ export async function answerHeld(
     const advice = 'Try again when it is back; recordings of the same time on other servers are in the list.';
     return refuse(502, `${server} cannot be reached`, advice);
   }
-  return passThrough(c, server, path, peers);
+  return passThrough(c, server, path, access);
 }
 
 /** What is known of a file before it is read; `headers` has its `etag`. */
@@ -90,14 +95,13 @@ async function passThrough(
   c: FileContext,
   server: string,
   path: string,
-  peers: PeerClient,
+  { peers, clock }: PeerAccess,
 ): Promise<Response> {
   const headers: Record<string, string> = { [ownHeader]: '1' };
   for (const name of askedHeaders) {
     const value = c.req.header(name);
     if (value !== undefined) headers[name] = value;
   }
-  const stop = new AbortController();
   const {
     status,
     headers: answered,
@@ -106,7 +110,7 @@ async function passThrough(
     timeoutMs: peerAnswerMs,
     lasting: true,
     headers,
-    signal: stop.signal,
+    signal: c.req.raw.signal,
   });
   const passed: Record<string, string> = { 'content-type': status < 400 ? typeOf(path) : jsonType };
   for (const name of passedHeaders) {
@@ -117,7 +121,11 @@ async function passThrough(
     body.destroy();
     return new Response(null, { status, headers: passed });
   }
-  return new Response(streamed(peerChunks(body, server), c.env), { status, headers: passed });
+  const chunks = peerChunks(body, server, clock);
+  return new Response(
+    streamed(chunks, c.env, () => body.destroy()),
+    { status, headers: passed },
+  );
 }
 
 function typeOf(path: string): string {
@@ -126,13 +134,23 @@ function typeOf(path: string): string {
 }
 
 async function* peerChunks(
-  body: AsyncIterable<Uint8Array>,
+  body: Readable,
   server: string,
+  clock: Clock,
 ): AsyncGenerator<Uint8Array, void, void> {
+  const chunks: AsyncIterator<Buffer, void> = body[Symbol.asyncIterator]();
+  const giveUp = (): void => void body.destroy(new Error(`nothing came for ${silentMs / 1000} s`));
   try {
-    yield* chunksOf(body);
+    for (;;) {
+      const cancel = clock.after(silentMs, giveUp);
+      const { done, value } = await chunks.next().finally(cancel);
+      if (done === true) return;
+      yield value;
+    }
   } catch (cause) {
     const advice = 'Try again.';
     throw new Failure('UNREACHABLE', `${server} broke off: ${messageOf(cause)}`, { advice, cause });
+  } finally {
+    body.destroy();
   }
 }

@@ -11,7 +11,7 @@ import type { Clock } from '../base/clock.ts';
 import { Failure } from '../base/failure.ts';
 import { type Gap, gapReasons } from '../media/sample.ts';
 import type { Archive, SegmentDetail, SegmentListing } from '../recording/archive.ts';
-import type { Directory, PeerClient, PeerResponse } from './directory.ts';
+import type { Directory, PeerClient, PeerRequest, PeerResponse } from './directory.ts';
 import { ownHeader } from './peer-headers.ts';
 import { detailBytesMax, parseDetail, segmentNameJson } from './segment-json.ts';
 import { formatSeconds, parseTime, type TimeRange } from './time-query.ts';
@@ -182,23 +182,23 @@ export async function getPeerJson(
   });
 }
 
-/** A whole answer, from the question to the last byte within `timeoutMs`. */
+/** A whole answer, from the question to the last byte within `timeoutMs`; given up, too, when `signal` is aborted. */
 export async function getPeer(
   { peers, clock }: PeerAccess,
   server: string,
   path: string,
-  limits: { timeoutMs: number; bytesMax: number; headers: Record<string, string> },
+  { bytesMax, signal, ...request }: PeerRequest & { bytesMax: number },
 ): Promise<{ status: number; headers: Readonly<Record<string, string>>; bytes: Buffer }> {
   const late = new AbortController();
-  const cancel = clock.after(limits.timeoutMs, () => late.abort());
+  const cancel = clock.after(request.timeoutMs, () => late.abort());
   try {
     const response = await peers.get(server, path, {
-      timeoutMs: limits.timeoutMs,
-      headers: { ...limits.headers, [ownHeader]: '1' },
-      signal: late.signal,
+      ...request,
+      headers: { ...request.headers, [ownHeader]: '1' },
+      signal: signal === undefined ? late.signal : AbortSignal.any([late.signal, signal]),
     });
     const { status, headers } = response;
-    return { status, headers, bytes: await readBody(response, limits.bytesMax) };
+    return { status, headers, bytes: await readBody(response, bytesMax) };
   } finally {
     cancel();
   }

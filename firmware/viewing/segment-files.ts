@@ -9,8 +9,9 @@ import { Failure } from '../base/failure.ts';
 import { isId } from '../base/ids.ts';
 import type { Archive } from '../recording/archive.ts';
 import { refuse } from './answers.ts';
-import type { Directory, PeerClient } from './directory.ts';
+import type { Directory } from './directory.ts';
 import { answerHeld, answerRanges, type FileContext } from './held-files.ts';
+import type { PeerAccess } from './holders.ts';
 import { formatDetail } from './segment-json.ts';
 
 const chunkBytes = 256 * 1024;
@@ -26,10 +27,9 @@ export interface SegmentFile {
   readonly own: boolean;
 }
 
-export interface SegmentFileSources {
+export interface SegmentFileSources extends PeerAccess {
   readonly directory: Directory;
   readonly archive: Archive;
-  readonly peers: PeerClient;
 }
 
 /** Answers for one segment of this or another server. */

@@ -1,4 +1,5 @@
 /** The machine a server runs on: disks, temperature, power, watchdog, clock. */
+import type { Clock } from '../../base/clock.ts';
 import type { DisksAnswer } from '../api.ts';
 import type { Directory, PeerClient } from '../directory.ts';
 import { forward } from '../forwarding.ts';
@@ -11,6 +12,7 @@ const serverAnswerMs = 3_000;
 export interface CareRouteOptions {
   readonly directory: Directory;
   readonly peers: PeerClient;
+  readonly clock: Clock;
   readonly disks: () => DisksAnswer;
 }
 

@@ -161,7 +161,7 @@ async function liveFrame(
   }
   const path = `/api/cameras/${camera}/frame.jpg${width === undefined ? '' : `?width=${width}`}`;
   const held = { server: entry.manager, path, own: false };
-  return answerHeld(c, held, { directory, peers: peersFor(c, peers) }, () => {
+  return answerHeld(c, held, { directory, clock, peers: peersFor(c, peers) }, () => {
     throw new Refusal(503, `${camera} is not live on this server`, 'Try again in a moment.');
   });
 }

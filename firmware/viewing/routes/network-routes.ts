@@ -1,4 +1,5 @@
 /** A server's place in the network: its tables, who has a camera, its log, and to leave. */
+import type { Clock } from '../../base/clock.ts';
 import type { Archive } from '../../recording/archive.ts';
 import type { LeaveAnswer } from '../api.ts';
 import type { Directory, PeerClient } from '../directory.ts';
@@ -18,6 +19,7 @@ export interface NetworkRouteOptions {
   readonly archive: Archive;
   readonly network: NetworkAccess;
   readonly peers: PeerClient;
+  readonly clock: Clock;
 }
 
 const tablesRoute = describeRoute('viewer', {

@@ -7,6 +7,7 @@
  * and links.
  */
 import type { Context } from 'hono';
+import type { Clock } from '../../base/clock.ts';
 import type { SteerCommand } from '../../ptz/steering.ts';
 import type { Directory, PeerClient } from '../directory.ts';
 import { forward } from '../forwarding.ts';
@@ -23,6 +24,7 @@ const limit = { burst: 100, perMinute: 1_200 };
 export interface PtzRouteOptions {
   readonly directory: Directory;
   readonly peers: PeerClient;
+  readonly clock: Clock;
   readonly ptz: PtzAccess;
 }
 

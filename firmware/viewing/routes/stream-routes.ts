@@ -5,6 +5,7 @@
  * Invariants: values are checked here and again by the camera; an answer comes within `managerMs`.
  */
 import type { Context } from 'hono';
+import type { Clock } from '../../base/clock.ts';
 import type { StreamAnswer } from '../api.ts';
 import type { Directory, PeerClient } from '../directory.ts';
 import { forward } from '../forwarding.ts';
@@ -18,6 +19,7 @@ const managerMs = 6_000;
 export interface StreamRouteOptions {
   readonly directory: Directory;
   readonly peers: PeerClient;
+  readonly clock: Clock;
   readonly streams: StreamAccess;
 }
 

@@ -26,6 +26,14 @@ export interface PlaylistOptions {
   readonly sign: (path: string) => string;
 }
 
+/** A playlist, and who could not be asked for it. */
+export interface PlaylistText {
+  /** undefined when there are no parts */
+  readonly text: string | undefined;
+  /** servers that do not answer, sorted */
+  readonly unreachable: readonly string[];
+}
+
 /** Path of a part on any server. */
 function partPath(camera: string, { server, name, first, count }: Part): string {
   return `/api/cameras/${camera}/parts/${server}/${name}/${first}-${first + count - 1}.mp4`;

@@ -9,7 +9,7 @@
  * because it counts seconds and parts are longer; who asks often gets the same answer for `freshMs`. Times are µs UTC.
  */
 import { follows, openSegments, type Part, partsOf } from './hls-parts.ts';
-import { formatPlaylist } from './hls-playlist.ts';
+import { formatPlaylist, type PlaylistText } from './hls-playlist.ts';
 import { holdersFor, type RecordingSources } from './recording-sources.ts';
 import { listRecordings } from './recordings.ts';
 
@@ -53,8 +53,8 @@ export class LivePlaylists {
     this.sources = sources;
   }
 
-  /** The playlist now; undefined when nothing of the camera was stored lately. */
-  async of(key: LivePlaylistKey, sign: (path: string) => string): Promise<string | undefined> {
+  /** The playlist now. */
+  async of(key: LivePlaylistKey, sign: (path: string) => string): Promise<PlaylistText> {
     const playlist = this.playlistOf(key);
     if (this.sources.clock.monotonicMs() - playlist.updatedAtMs >= freshMs) {
       playlist.updating ??= this.update(key, playlist).finally(() => {
@@ -63,8 +63,8 @@ export class LivePlaylists {
     }
     await playlist.updating;
     const { parts, sequence, discontinuities, unreachable } = playlist;
-    if (parts.length === 0) return undefined;
-    return formatPlaylist(parts, {
+    if (parts.length === 0) return { text: undefined, unreachable };
+    const text = formatPlaylist(parts, {
       camera: key.camera,
       sequence,
       discontinuities,
@@ -73,6 +73,7 @@ export class LivePlaylists {
       unreachable,
       sign,
     });
+    return { text, unreachable };
   }
 
   private playlistOf({ camera, own }: LivePlaylistKey): LivePlaylist {
@@ -109,7 +110,7 @@ export class LivePlaylists {
     const last = playlist.parts.at(-1);
     const after = last === undefined ? undefined : { captureId: last.captureId, ptsUs: last.toPtsUs };
     addParts(playlist, partsOf(opened, { range, partUs, unfinished: false, after }));
-    playlist.unreachable = [...new Set([...list.unreachable, ...failed])];
+    playlist.unreachable = [...new Set([...list.unreachable, ...failed])].sort();
     playlist.updatedAtMs = clock.monotonicMs();
   }
 }

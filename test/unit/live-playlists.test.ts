@@ -51,7 +51,7 @@ const archive: Archive = {
 };
 
 /** Asks as somebody; a second later than the one before. */
-function viewing(): (name: string, headers?: Record<string, string>) => Promise<Response> {
+function viewing(peers = s2): (name: string, headers?: Record<string, string>) => Promise<Response> {
   const clock = new VirtualClock();
   clock.advance(10_000);
   const servers: ServerEntry[] = [
@@ -61,7 +61,7 @@ function viewing(): (name: string, headers?: Record<string, string>) => Promise<
   const { ask } = bareViewing({
     clock,
     archive,
-    peers: s2,
+    peers,
     directory: {
       site: 'demo',
       self: 's1',
@@ -99,4 +99,15 @@ test('whom another server refuses makes it unreachable for nobody', async () => 
   await ask('ann');
   await ask('bob');
   assert.doesNotMatch(await (await ask('ann')).text(), /EXT-X-GAP/);
+});
+
+test('a live playlist names who does not answer, and gives the rest', async () => {
+  const ask = viewing({
+    ...s2,
+    get: async () => ({ status: 503, headers: {}, body: new PassThrough().end() }),
+  });
+  const response = await ask('ann');
+  assert.equal(response.headers.get('x-starling-unreachable'), 's2');
+  assert.match(await response.text(), /parts\/s1\//);
+  assert.equal((await viewing()('ann')).headers.get('x-starling-unreachable'), null);
 });

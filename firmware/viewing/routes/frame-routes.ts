@@ -12,7 +12,7 @@ import {
   tagOf,
 } from '../frame-pictures.ts';
 import { answerHeld } from '../held-files.ts';
-import { isKnown, unknownCamera } from '../known-cameras.ts';
+import { isUnknown, nothingRecorded, unknownCamera } from '../known-cameras.ts';
 import type { LiveHub } from '../live-hub.ts';
 import {
   atHeader,
@@ -117,15 +117,9 @@ async function noKeyframe(
   nearest: NearestKeyframe,
   options: FrameRouteOptions,
 ): Promise<Refusal> {
-  const known = nearest.nextUs !== undefined || (await isKnown(camera, options));
-  if (!known) return unknownCamera(camera);
-  const silent = nearest.unreachable.join(', ');
-  const advice =
-    silent === ''
-      ? `Look at /api/cameras/${camera}/recordings for what there is.`
-      : `These servers do not answer and may have it: ${silent}.`;
-  const message = `nothing of ${camera} is recorded at that time or before`;
-  return new Refusal(404, message, advice, keyframeHeaders(nearest));
+  const { nextUs, unreachable } = nearest;
+  if (nextUs === undefined && (await isUnknown(camera, unreachable, options))) return unknownCamera(camera);
+  return nothingRecorded(camera, 'at that time or before', unreachable, keyframeHeaders(nearest));
 }
 
 async function answerPicture(

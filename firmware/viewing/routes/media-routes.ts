@@ -7,8 +7,8 @@ import { Gate } from '../gate.ts';
 import { answerHeld, answerRanges } from '../held-files.ts';
 import { openPart, parsePartFile } from '../hls-part-files.ts';
 import { openSegments, partsOf } from '../hls-parts.ts';
-import { formatPlaylist, playlistType } from '../hls-playlist.ts';
-import { isKnown, unknownCamera } from '../known-cameras.ts';
+import { formatPlaylist, type PlaylistText, playlistType } from '../hls-playlist.ts';
+import { isUnknown, nothingRecorded, unknownCamera, unreachableHeaders } from '../known-cameras.ts';
 import { LivePlaylists } from '../live-playlists.ts';
 import { parseMonth, secondsByDay } from '../recorded-month.ts';
 import { type RecordingSources, rangeOf, sourcesFor } from '../recording-sources.ts';
@@ -47,7 +47,12 @@ const playlistRoute = describeRoute('viewer', {
   tags: ['recordings'],
   summary: 'HLS playlist of a time, or of what is stored right now',
   request: { params: cameraParams, query: playlistQuery },
-  responses: { 200: binary(playlistType, 'media playlist (RFC 8216)') },
+  responses: {
+    200: binary(
+      playlistType,
+      'media playlist (RFC 8216); x-starling-unreachable, also with 404, names the servers that do not answer',
+    ),
+  },
 });
 
 const partRoute = describeRoute('viewer', {
@@ -74,7 +79,7 @@ export function addMediaRoutes(api: Api, options: MediaRouteOptions): void {
     const wanted = { ...month.value.range, resolutionUs: daysResolutionUs };
     const sources = { ...options, peers: peersFor(c, peers), own: own(c) };
     const { covered, unreachable } = await siteCoverage(camera, wanted, sources);
-    if (covered.length === 0 && !(await isKnown(camera, options))) throw unknownCamera(camera);
+    if (covered.length === 0 && (await isUnknown(camera, unreachable, options))) throw unknownCamera(camera);
     const days = secondsByDay(month.value, covered);
     return c.json({ camera, month: text, days, unreachable: [...unreachable] } satisfies DaysAnswer);
   });
@@ -82,16 +87,15 @@ export function addMediaRoutes(api: Api, options: MediaRouteOptions): void {
     const { camera } = c.req.valid('param');
     const { from, to } = c.req.valid('query');
     const range = from === undefined && to === undefined ? undefined : playlistRange(from, to);
-    const live = range === undefined;
-    const text = live
-      ? await playlists.of({ camera, own: own(c) }, signerOf(c, options))
-      : await gate.run(() => storedPlaylist(c, camera, range, options));
+    const { text, unreachable } =
+      range === undefined
+        ? await playlists.of({ camera, own: own(c) }, signerOf(c, options))
+        : await gate.run(() => storedPlaylist(c, camera, range, options));
     if (text === undefined) {
-      if (!(await isKnown(camera, options))) throw unknownCamera(camera);
-      const advice = `Look at /api/cameras/${camera}/recordings for what there is.`;
-      throw new Refusal(404, `nothing of ${camera} is recorded ${live ? 'now' : 'then'}`, advice);
+      if (await isUnknown(camera, unreachable, options)) throw unknownCamera(camera);
+      throw nothingRecorded(camera, range === undefined ? 'now' : 'then', unreachable);
     }
-    return c.body(text, 200, { 'content-type': playlistType });
+    return c.body(text, 200, { 'content-type': playlistType, ...unreachableHeaders(unreachable) });
   });
   api.openapi(partRoute, async (c) => {
     const { camera, server, day, segment, file } = c.req.valid('param');
@@ -137,16 +141,15 @@ async function storedPlaylist(
   camera: string,
   range: TimeRange,
   options: MediaRouteOptions,
-): Promise<string | undefined> {
+): Promise<PlaylistText> {
   const sources = sourcesFor(c, options);
   const list = await listAllRecordings(camera, range, sources);
   const { opened, failed } = await openSegments(list.segments, sources.holders);
   const parts = partsOf(opened, { range, partUs, unfinished: true });
   const unreachable = [...new Set([...list.unreachable, ...failed])].sort();
-  if (unreachable.length > 0) c.header('x-starling-unreachable', unreachable.join(','));
-  if (parts.length === 0) return undefined;
+  if (parts.length === 0) return { text: undefined, unreachable };
   const sign = signerOf(c, options);
-  return formatPlaylist(parts, {
+  const text = formatPlaylist(parts, {
     camera,
     sequence: 0,
     discontinuities: 0,
@@ -154,4 +157,5 @@ async function storedPlaylist(
     unreachable: [],
     sign,
   });
+  return { text, unreachable };
 }

@@ -1,7 +1,7 @@
 /** What is recorded of a camera: the list over all servers, and the files. */
 import { formatCoverage, siteCoverage } from '../coverage.ts';
 import { peersFor } from '../forwarding.ts';
-import { isKnown, unknownCamera } from '../known-cameras.ts';
+import { isUnknown, unknownCamera } from '../known-cameras.ts';
 import type { ProtectionAccess } from '../protection-access.ts';
 import { formatProtection } from '../protection-json.ts';
 import { type RecordingSources, rangeOf, sourcesFor } from '../recording-sources.ts';
@@ -83,11 +83,14 @@ export function addRecordingRoutes(api: Api, options: RecordingRouteOptions): vo
       const wanted = { ...range, resolutionUs: query.resolution * 1_000_000 };
       const sources = { ...options, peers: peersFor(c, options.peers), own: own(c) };
       const coverage = await siteCoverage(camera, wanted, sources);
-      if (coverage.covered.length === 0 && !(await isKnown(camera, options))) throw unknownCamera(camera);
+      const { covered, unreachable } = coverage;
+      if (covered.length === 0 && (await isUnknown(camera, unreachable, options)))
+        throw unknownCamera(camera);
       return c.json({ ...formatCoverage(camera, coverage), protected: kept });
     }
     const list = await listRecordings(camera, range, sourcesFor(c, options));
-    if (list.segments.length === 0 && !(await isKnown(camera, options))) throw unknownCamera(camera);
+    const { segments, unreachable } = list;
+    if (segments.length === 0 && (await isUnknown(camera, unreachable, options))) throw unknownCamera(camera);
     return c.json({ ...formatRecordings(camera, list), protected: kept });
   });
   api.openapi(segmentRoute, (c) => {

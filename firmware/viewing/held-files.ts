@@ -41,12 +41,14 @@ interface HeldFile {
   readonly path: string;
   /** only this server may be asked */
   readonly own: boolean;
+  /** how long that server may take to begin its answer, ms */
+  readonly timeoutMs?: number;
 }
 
 /** The file from the server that holds it; `here` answers when that is this one. */
 export async function answerHeld(
   c: FileContext,
-  { server, path, own }: HeldFile,
+  { server, path, own, timeoutMs = peerAnswerMs }: HeldFile,
   { directory, ...access }: PeerAccess & { directory: Directory },
   here: () => Promise<Response>,
 ): Promise<Response> {
@@ -59,7 +61,7 @@ export async function answerHeld(
     const advice = 'Try again when it is back; recordings of the same time on other servers are in the list.';
     return refuse(502, `${server} cannot be reached`, advice);
   }
-  return passThrough(c, server, path, access);
+  return passThrough(c, { server, path, timeoutMs }, access);
 }
 
 /** What is known of a file before it is read; `headers` has its `etag`. */
@@ -93,8 +95,7 @@ export function answerRanges(
 
 async function passThrough(
   c: FileContext,
-  server: string,
-  path: string,
+  { server, path, timeoutMs }: { server: string; path: string; timeoutMs: number },
   { peers, clock }: PeerAccess,
 ): Promise<Response> {
   const headers: Record<string, string> = { [ownHeader]: '1' };
@@ -107,7 +108,7 @@ async function passThrough(
     headers: answered,
     body,
   } = await peers.get(server, path, {
-    timeoutMs: peerAnswerMs,
+    timeoutMs,
     lasting: true,
     headers,
     signal: c.req.raw.signal,

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
+import { Failure } from '../../firmware/base/failure.ts';
 import type { PeerClient, PeerRequest, ServerEntry } from '../../firmware/viewing/directory.ts';
 import { type BareViewing, bareViewing, cameraEntry } from '../support/bare-viewing.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
@@ -113,4 +114,25 @@ test('a server that is silent for 20 s in the middle of a file is given up; a sl
   assert.equal((await last)?.done, true);
   assert.equal(aborted, 1, 'the answer does not look finished');
   assert.deepEqual(errors, []);
+});
+
+test('another server has 12 s for its newest picture, which it may have to decode, and 2 s for a file', async () => {
+  const clock = new VirtualClock();
+  const peers: PeerClient = {
+    get: (server, _path, { timeoutMs }) =>
+      new Promise((resolve, reject) => {
+        const advice = 'Wait.';
+        clock.after(timeoutMs, () => reject(new Failure('UNREACHABLE', `${server} is late`, { advice })));
+        clock.after(10_500, () => resolve({ status: 200, headers: {}, body: new PassThrough().end('x') }));
+      }),
+    webSocket: () => assert.fail('a live picture was asked for'),
+  };
+  const decoder = { jpeg: () => assert.fail('nothing is decoded here') };
+  const { ask } = bareViewing({ clock, peers, directory, decoder });
+  const answers = ['/api/cameras/door/frame.jpg', file].map((path) => ask(path));
+  await turn();
+  clock.advance(2_000);
+  assert.equal((await answers[1])?.status, 502);
+  clock.advance(10_000);
+  assert.equal((await answers[0])?.status, 200);
 });

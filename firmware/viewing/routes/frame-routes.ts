@@ -27,6 +27,9 @@ import { binary } from '../schemas/fields.ts';
 import { frameQuery, keyframeQuery } from '../schemas/media-schemas.ts';
 import { formatMs, parseTime } from '../time-query.ts';
 
+/** Another server may decode for 10 s (`io/frame-decoder.ts`), and may have others to do first. */
+const frameAnswerMs = 12_000;
+
 export interface FrameRouteOptions extends RecordingSources {
   readonly live: LiveHub;
   /** absent where nothing can be decoded */
@@ -154,7 +157,7 @@ async function liveFrame(
     throw new Refusal(503, `${camera} is not live on this server`, advice);
   }
   const path = `/api/cameras/${camera}/frame.jpg${width === undefined ? '' : `?width=${width}`}`;
-  const held = { server: entry.manager, path, own: false };
+  const held = { server: entry.manager, path, own: false, timeoutMs: frameAnswerMs };
   return answerHeld(c, held, { directory, clock, peers: peersFor(c, peers) }, () => {
     throw new Refusal(503, `${camera} is not live on this server`, 'Try again in a moment.');
   });

@@ -38,11 +38,14 @@ export class Administration {
     return this.options.accounts.users.all();
   }
 
-  /** Makes or changes a user; whether it was made. `isStillAdmin` tells of whoever asks, when it is about to be written. */
+  /**
+   * Makes or changes a user; whether it was made. `isStillAdmin` tells of whoever asks, when it is about to be written;
+   * `onlyNew`: one that is there already is not changed.
+   */
   async putUser(
     typed: string,
     { role, cameras, password }: Rights & { password: string | undefined },
-    isStillAdmin: () => boolean,
+    { isStillAdmin, onlyNew = false }: { isStillAdmin: () => boolean; onlyNew?: boolean },
   ): Promise<Outcome<{ user: User; isNew: boolean }>> {
     const { accounts, passwords, random } = this.options;
     const name = userName(typed);
@@ -53,6 +56,9 @@ export class Administration {
     if (password !== undefined && stored === undefined) return tooBusy;
     if (!isStillAdmin()) return noAdminAnyMore;
     const isNew = accounts.users.get(name) === undefined;
+    if (onlyNew && !isNew) {
+      return refused(412, `there is a user ${name} already`, 'Choose another name, or change that user.');
+    }
     const row = accounts.users.rowFor({
       name,
       role,

@@ -2,7 +2,7 @@
 
 export interface Refused {
   readonly ok: false;
-  readonly status: 400 | 401 | 403 | 404 | 409 | 429 | 503;
+  readonly status: 400 | 401 | 403 | 404 | 409 | 412 | 429 | 503;
   readonly error: string;
   readonly advice: string;
   /** when to try again */

@@ -198,6 +198,32 @@ describe('the settings of people', { timeout: 120_000 }, () => {
       );
     }));
 
+  it('add nobody by a name that somebody has already', () =>
+    withPage(fixture, '#/settings/users', { refusals: true }, async ({ page }) => {
+      await page.click('text="Add a user"');
+      await page.fill('[name="user"]', 'ben');
+      await page.fill('[name="password"]', 'long enough');
+      await page.click('dialog >> text="Add"');
+      await page.waitForSelector('.field-error:has-text("There is a user ben already.")');
+      assert.equal(fixture.api.users.find(({ user }) => user === 'ben')?.role, 'operator');
+    }));
+
+  it('change a user as they are when the dialog opens, not as they were when the page did', () =>
+    withPage(fixture, '#/settings/users', {}, async ({ page }) => {
+      await page.waitForSelector('tr:has-text("ben") >> text="operator"');
+      const others = fixture.api.users.filter(({ user }) => user !== 'ben');
+      const since = new Date(0).toISOString();
+      const ben = { user: 'ben', role: 'viewer' as const, cameras: ['gate'], createdAt: since };
+      fixture.api.users = [...others, ben];
+      await page.click('[aria-label="Change ben"]');
+      await page.fill('[name="password"]', 'long enough');
+      await page.click('dialog >> text="Save"');
+      assert.equal(
+        (await changes(1)).at(-1),
+        'PUT /api/users/ben {"role":"viewer","cameras":["gate"],"password":"long enough"}',
+      );
+    }));
+
   it('change rights and delete a user, but not the last admin', () =>
     withPage(fixture, '#/settings/users', { refusals: true }, async ({ page }) => {
       await page.click('[aria-label="Change ben"]');
@@ -285,10 +311,14 @@ describe('the settings of people', { timeout: 120_000 }, () => {
       await page.waitForSelector('th:has-text("Main gate")');
       assert.equal(
         (await changes(2)).at(-1),
-        'PATCH /api/cameras/gate/settings {"name":"Main gate","group":"Outside","days":30,"maxMb":null}',
+        'PATCH /api/cameras/gate/settings {"name":"Main gate","group":"Outside","days":30}',
       );
       await page.click('.toast >> text="Undo"');
       await page.waitForSelector('th a:text-is("gate")');
+      assert.equal(
+        (await changes(3)).at(-1),
+        'PATCH /api/cameras/gate/settings {"name":"","group":"","days":null}',
+      );
     }));
 
   it('show how full the volumes are and which one has failed, and name a server', () =>
@@ -299,5 +329,38 @@ describe('the settings of people', { timeout: 120_000 }, () => {
       await page.fill('[name="days"]', '14');
       await page.click('dialog >> text="Save"');
       await page.waitForSelector('text="Keeps recordings for 14 days."');
+    }));
+
+  it('leave alone what somebody else has changed meanwhile', () => {
+    const { serverSettings } = fixture.api;
+    serverSettings.set('north', { name: '', days: 30 });
+    return withPage(fixture, '#/settings/servers', {}, async ({ page }) => {
+      await page.waitForSelector('text="Keeps recordings for 30 days."');
+      serverSettings.set('north', { name: '', days: 90 });
+      await page.click('[aria-label="Change north"]');
+      assert.equal(await page.inputValue('[name="days"]'), '90');
+      serverSettings.set('north', { name: '', days: 120 });
+      await page.fill('[name="name"]', 'Harbour');
+      await page.click('dialog >> text="Save"');
+      await page.waitForSelector('text="Keeps recordings for 120 days."');
+      await page.click('.toast >> text="Undo"');
+      assert.deepEqual(await changes(2), [
+        'PATCH /api/servers/north/settings {"name":"Harbour"}',
+        'PATCH /api/servers/north/settings {"name":""}',
+      ]);
+      assert.deepEqual(serverSettings.get('north'), { name: '', days: 120 });
+    });
+  });
+
+  it('ask a camera only for what is to be different in its stream, and for nothing when that is nothing', () =>
+    withPage(fixture, '#/settings/cameras', {}, async ({ page }) => {
+      await page.click('[aria-label="Stream of gate"]');
+      await page.click('dialog >> text="Save"');
+      await page.waitForSelector('dialog', { state: 'detached' });
+      await page.click('[aria-label="Stream of gate"]');
+      await page.fill('[name="frameRate"]', '10');
+      await page.click('dialog >> text="Save"');
+      await page.waitForSelector('.toast:has-text("10 frames/s")');
+      assert.deepEqual(await changes(1), ['PATCH /api/cameras/gate/stream {"frameRate":10}']);
     }));
 });

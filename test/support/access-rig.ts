@@ -110,7 +110,11 @@ export async function addUser(
   rights: { role?: 'viewer' | 'operator' | 'admin'; cameras?: 'all' | string[] } = {},
 ): Promise<void> {
   const { role = 'viewer', cameras = 'all' } = rights;
-  const made = await access.administration.putUser(name, { role, cameras, password }, () => true);
+  const made = await access.administration.putUser(
+    name,
+    { role, cameras, password },
+    { isStillAdmin: () => true },
+  );
   if (!made.ok) throw new Error(made.error);
 }
 

@@ -45,7 +45,7 @@ export class AccessSite {
   /** A user of this password. */
   async user(name: string, rights: Rights & { readonly password: string }): Promise<void> {
     const [first] = this.servers.values();
-    const made = await first?.administration.putUser(name, rights, () => true);
+    const made = await first?.administration.putUser(name, rights, { isStillAdmin: () => true });
     if (made?.ok !== true) throw new Error(`no user ${name}`);
   }
 

@@ -35,7 +35,7 @@ export async function withPage(
   await browser.page.goto(`${fixture.url}${hash}`);
   await check(browser);
   const meant =
-    /ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE|status of (400|401|403|409|429|503)|WebSocket connection .* failed/;
+    /ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE|status of (400|401|403|409|412|429|503)|WebSocket connection .* failed/;
   const errors = browser.errors.filter((error) => !(options.refusals === true && meant.test(error)));
   assert.deepEqual(errors, []);
 }

@@ -31,6 +31,8 @@ export interface FixtureRequest {
   readonly parts: readonly string[];
   readonly query: URLSearchParams;
   readonly body: Record<string, unknown>;
+  /** it has `if-none-match: *` */
+  readonly onlyNew: boolean;
 }
 
 type AuditEntry = AuditAnswer['entries'][number];
@@ -167,13 +169,16 @@ export class PageFixtureApi {
     return { status: 200, body: this.session };
   }
 
-  private usersAnswer({ method, parts, body }: FixtureRequest): FixtureAnswer {
+  private usersAnswer({ method, parts, body, onlyNew }: FixtureRequest): FixtureAnswer {
     const user = parts[2] ?? '';
     if (method === 'GET') return { status: 200, body: { users: this.users } };
     const others = this.users.filter((one) => one.user !== user);
     if (method === 'PUT') {
       if (!/^[a-z0-9][a-z0-9._@-]*$/.test(user))
         return refused(400, 'nobody can have this name', 'Letters and digits.');
+      if (onlyNew && others.length < this.users.length) {
+        return refused(412, `there is a user ${user} already`, 'Choose another name.');
+      }
       if (typeof body.password === 'string' && body.password.length < 8) {
         return refused(400, 'a password has at least 8 characters', 'Choose another password.');
       }

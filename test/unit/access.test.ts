@@ -129,7 +129,10 @@ for (const [what, change] of [
     const expiresAtMs = rig.clock.utcMs() + hourMs;
     const target = one.access.links.sign('/api/cameras/door/frame.jpg', { user: 'anna', expiresAtMs }) ?? '';
     assert.equal((await identify(two, {}, { target })).principal?.via, 'link');
-    assert.equal((await one.access.administration.putUser('anna', change, () => true)).ok, true);
+    assert.equal(
+      (await one.access.administration.putUser('anna', change, { isStillAdmin: () => true })).ok,
+      true,
+    );
     assert.equal((await identify(two, { cookie: cookieOf(cookie) })).principal, undefined);
     assert.equal((await identify(two, {}, { target })).principal, undefined);
     assert.equal(one.access.current(principal), undefined);
@@ -143,7 +146,10 @@ test('other cameras hold at once for sessions that go on', async () => {
   const { cookie, principal } = await signIn(server, 'anna');
   assert.equal(server.access.current(principal), principal);
   const change = { role: 'viewer', cameras: ['yard'], password: undefined } as const;
-  assert.equal((await server.access.administration.putUser('anna', change, () => true)).ok, true);
+  assert.equal(
+    (await server.access.administration.putUser('anna', change, { isStillAdmin: () => true })).ok,
+    true,
+  );
   assert.deepEqual(server.access.current(principal)?.cameras, ['yard']);
   assert.deepEqual((await identify(server, { cookie: cookieOf(cookie) })).principal?.cameras, ['yard']);
 });
@@ -281,7 +287,7 @@ test('a link reads one thing of one camera, as long as its user may see that one
   assert.equal(links.covering('/api/cameras/door/playlist.m3u8')('/part'), '/part');
   const held = await asked(link(60));
   const change = { role: 'operator', cameras: ['yard'], password: undefined } as const;
-  assert.equal((await administration.putUser('anna', change, () => true)).ok, true);
+  assert.equal((await administration.putUser('anna', change, { isStillAdmin: () => true })).ok, true);
   assert.equal(await asked(link(60)), undefined);
   assert.equal(held && server.access.current(held), undefined);
   assert.equal(links.sign('/api/cameras/door/frame.jpg', { user: 'nobody', expiresAtMs: nowMs }), undefined);
@@ -318,7 +324,10 @@ test('who signed in on a board alone in 1970 signs in again when its clock is se
   const clock = new VirtualClock(5_000);
   const board = await rig.server('ss-1', { clock, trusted: () => set });
   const wish = { role: 'admin', cameras: 'all', password } as const;
-  assert.equal((await board.access.administration.putUser('anna', wish, () => true)).ok, true);
+  assert.equal(
+    (await board.access.administration.putUser('anna', wish, { isStillAdmin: () => true })).ok,
+    true,
+  );
   // The only row there is was written by a clock that is no better: what it shows is what time it is.
   const cookie = cookieOf((await signIn(board, 'anna')).cookie);
   assert.equal((await identify(board, { cookie })).principal?.name, 'anna');

@@ -37,10 +37,20 @@ class Browser {
     this.shown = shown;
   }
 
-  async ask<T = ErrorAnswer>(method: string, path: string, body?: object): Promise<Answer<T>> {
+  async ask<T = ErrorAnswer>(
+    method: string,
+    path: string,
+    body?: object,
+    headers: Record<string, string> = {},
+  ): Promise<Answer<T>> {
     const init = {
       method,
-      headers: { ...this.shown, 'x-starling': '1', ...(body && { 'content-type': 'application/json' }) },
+      headers: {
+        ...this.shown,
+        'x-starling': '1',
+        ...(body && { 'content-type': 'application/json' }),
+        ...headers,
+      },
       ...(body && { body: JSON.stringify(body) }),
     };
     const response = await this.viewing.ask(path, init, { remoteAddress: '192.0.2.1', secure: true });
@@ -175,6 +185,25 @@ test('users are made, changed and removed, and an admin always stays', async () 
   assert.equal(await admin.status('DELETE', '/api/users/anna'), 204);
   assert.equal(await admin.status('DELETE', '/api/users/anna'), 404);
   assert.equal(await admin.status('DELETE', '/api/users/__proto__'), 404);
+});
+
+test('whoever only wants to make a user changes none that is there', async () => {
+  const { admin } = await scene();
+  const anna = { role: 'viewer', cameras: ['door'], password };
+  const put = (path: string, body: object, match: string) =>
+    admin.ask('PUT', path, body, { 'if-none-match': match });
+  assert.equal((await put('/api/users/anna', anna, '*')).status, 201);
+  const again = await put('/api/users/Anna', { role: 'operator', cameras: 'all', password }, '*');
+  assert.deepEqual([again.status, again.json.error], [412, 'there is a user anna already']);
+  const { users } = (await admin.ask<UsersAnswer>('GET', '/api/users')).json;
+  assert.deepEqual(
+    users.map(({ user, role }) => [user, role]),
+    [
+      ['anna', 'viewer'],
+      ['root', 'admin'],
+    ],
+  );
+  assert.equal((await put('/api/users/anna', anna, '"an-etag"')).status, 400);
 });
 
 test('a token is shown once, counts, and is revoked by its id', async () => {

@@ -6,7 +6,7 @@ import type { AccessControl } from '../access-control.ts';
 import type { UserAnswer } from '../api.ts';
 import { describeDone } from '../audited-requests.ts';
 import { type Api, describeRoute, json, jsonBody, principal } from '../routing.ts';
-import { userAnswer, userParams, usersAnswer, userWish } from '../schemas/access-schemas.ts';
+import { userAnswer, userConditions, userParams, usersAnswer, userWish } from '../schemas/access-schemas.ts';
 import { errorAnswer } from '../schemas/error-schema.ts';
 
 export interface UserRouteOptions {
@@ -31,11 +31,12 @@ const putRoute = describeRoute('admin', {
   path,
   tags,
   summary: 'Makes or changes a user; another role or password ends their sessions and links',
-  request: { params: userParams, body: jsonBody(userWish) },
+  request: { params: userParams, headers: userConditions, body: jsonBody(userWish) },
   responses: {
     200: json(userAnswer, 'changed'),
     201: json(userAnswer, 'made'),
     409: lastAdmin,
+    412: json(errorAnswer, 'with `if-none-match: *`: there is such a user already'),
     503: json(errorAnswer, 'the site cannot take it now'),
   },
 });
@@ -57,8 +58,9 @@ export function addUserRoutes(api: Api, { accounts, access }: UserRouteOptions):
     const name = c.req.valid('param').user;
     const asking = principal(c);
     const isStillAdmin = (): boolean => access.current(asking)?.role === 'admin';
+    const onlyNew = c.req.valid('header')['if-none-match'] === '*';
     const wish = { role, cameras, password };
-    const { user, isNew } = valueOf(await administration.putUser(name, wish, isStillAdmin));
+    const { user, isNew } = valueOf(await administration.putUser(name, wish, { isStillAdmin, onlyNew }));
     const parts = [isNew ? 'new user' : 'user', user.name, role, camerasText(user)];
     if (!isNew && password !== undefined) parts.push('with a new password');
     describeDone(c, { detail: parts.join(' ') });

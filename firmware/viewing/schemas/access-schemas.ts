@@ -30,6 +30,12 @@ export const passwordChange = z
   .openapi('PasswordChange');
 
 export const userParams = z.object({ user: userText });
+export const userConditions = z.object({
+  'if-none-match': z
+    .literal('*', 'expected *')
+    .optional()
+    .describe('`*`: only make the user; one that is there already stays as it is'),
+});
 export const userWish = z
   .strictObject({ ...rights, password: passwordText.optional() })
   .openapi('UserChange');

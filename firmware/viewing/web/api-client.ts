@@ -146,14 +146,15 @@ export async function getJson<T>(path: string, signal: AbortSignal): Promise<T> 
   return (await bodyOf(response.json(), signal)) as T;
 }
 
-/** A request that changes something, with a JSON body; the answer's JSON, if it has any. */
+/** A request that changes something, with a JSON body and perhaps a condition; the answer's JSON, if it has any. */
 export async function sendJson<T = undefined>(
   method: 'POST' | 'PUT' | 'PATCH' | 'DELETE',
   path: string,
   body: unknown,
-  signal: AbortSignal = new AbortController().signal,
+  conditions: { readonly 'if-none-match'?: '*' } = {},
 ): Promise<T> {
-  const headers: Record<string, string> = { accept: 'application/json', 'x-starling': '1' };
+  const { signal } = new AbortController();
+  const headers: Record<string, string> = { accept: 'application/json', 'x-starling': '1', ...conditions };
   if (body !== undefined) headers['content-type'] = 'application/json';
   const text = body === undefined ? null : JSON.stringify(body);
   const response = await request(path, { method, headers, signal, body: text }, changeTimeoutMs);

@@ -1,16 +1,17 @@
 /** The cameras' settings: a table of what they are called and where they belong, a dialog for the rest. */
 
 import { useSignal } from '@preact/signals';
-import { useEffect } from 'preact/hooks';
 import type { CameraAnswer, CameraSettingsAnswer, CameraSettingsChange } from '../api.ts';
-import { ApiFailure, cameraPath, getJson, sendJson } from './api-client.ts';
+import { cameraPath, sendJson } from './api-client.ts';
 import { CameraState } from './camera-signs.tsx';
+import { LoadedDialog } from './loaded.tsx';
 import { cameraHref } from './location-state.ts';
 import { ConfirmDialog, Dialog } from './parts-dialog.tsx';
 import { FormActions, TextField, useForm } from './parts-form.tsx';
 import { IconButton } from './parts-icons.tsx';
 import { attempt, showToast } from './parts-toast.tsx';
 import { may } from './session-state.ts';
+import { isWholeOrEmpty, numberOf, settingsChange, textOf } from './settings-change.ts';
 import { askAgain, cameraName, cameras, failure, groupsOf, serverName } from './site-state.ts';
 import { StreamDialog } from './stream-dialog.tsx';
 
@@ -145,30 +146,22 @@ interface CameraDialogProps {
 }
 
 function CameraDialog({ camera, onClose }: CameraDialogProps) {
-  const known = useSignal<CameraSettingsAnswer | undefined>(undefined);
-  const problem = useSignal('');
-  useEffect(() => {
-    const stop = new AbortController();
-    getJson<CameraSettingsAnswer>(settingsPath(camera.id), stop.signal).then(
-      (answer) => {
-        known.value = answer;
-      },
-      (failed: unknown) => {
-        if (!(failed instanceof ApiFailure)) throw failed;
-        problem.value = `${failed.message} ${failed.advice}`;
-      },
-    );
-    return () => stop.abort();
-  }, [camera.id]);
-  if (known.value !== undefined) return <CameraForm camera={camera} before={known.value} onClose={onClose} />;
+  const { id } = camera;
   return (
-    <Dialog title={cameraName(camera.id)} onClose={onClose}>
-      <p role="status">{problem.value === '' ? 'Asking for its settings …' : problem.value}</p>
-    </Dialog>
+    <LoadedDialog<CameraSettingsAnswer>
+      title={cameraName(id)}
+      path={settingsPath(id)}
+      what="its settings"
+      onClose={onClose}
+    >
+      {(before) => <CameraForm camera={camera} before={before} onClose={onClose} />}
+    </LoadedDialog>
   );
 }
 
-function CameraForm({ camera, before, onClose }: CameraDialogProps & { before: CameraSettingsAnswer }) {
+type CameraSettings = Omit<CameraSettingsAnswer, 'camera'>;
+
+function CameraForm({ camera, before, onClose }: CameraDialogProps & { before: CameraSettings }) {
   const write = async (settings: CameraSettingsChange) => {
     await sendJson('PATCH', settingsPath(camera.id), settings);
     askAgain();
@@ -177,23 +170,27 @@ function CameraForm({ camera, before, onClose }: CameraDialogProps & { before: C
     initial: {
       name: before.name,
       group: before.group,
-      days: before.days === null ? '' : String(before.days),
-      maxMb: before.maxMb === null ? '' : String(before.maxMb),
+      days: textOf(before.days),
+      maxMb: textOf(before.maxMb),
     },
     check: ({ days, maxMb }) => ({
       ...(isWholeOrEmpty(days) ? {} : { days: 'A whole number of days, or empty.' }),
       ...(isWholeOrEmpty(maxMb) ? {} : { maxMb: 'A whole number of MB, or empty.' }),
     }),
     save: async ({ name, group, days, maxMb }) => {
-      const numberOf = (text: string) => (text.trim() === '' ? null : Number(text));
-      await write({ name: name.trim(), group: group.trim(), days: numberOf(days), maxMb: numberOf(maxMb) });
-      const { name: oldName, group: oldGroup, days: oldDays, maxMb: oldMb } = before;
-      showToast(`${name.trim() || camera.id} is changed.`, {
-        undo: () => {
-          const old = { name: oldName, group: oldGroup, days: oldDays, maxMb: oldMb };
-          void attempt('It stays changed', () => write(old));
-        },
-      });
+      const after = {
+        name: name.trim(),
+        group: group.trim(),
+        days: numberOf(days),
+        maxMb: numberOf(maxMb),
+      };
+      const changed = settingsChange<CameraSettings>(before, after);
+      if (changed !== undefined) {
+        await write(changed.change);
+        showToast(`${after.name || camera.id} is changed.`, {
+          undo: () => void attempt('It stays changed', () => write(changed.undo)),
+        });
+      }
       onClose();
     },
   });
@@ -238,11 +235,6 @@ function CameraForm({ camera, before, onClose }: CameraDialogProps & { before: C
       </form>
     </Dialog>
   );
-}
-
-/** Whether a text of a form is a whole number above 0, or nothing. */
-export function isWholeOrEmpty(text: string): boolean {
-  return text.trim() === '' || /^[1-9]\d{0,9}$/.test(text.trim());
 }
 
 function settingsPath(camera: string): string {

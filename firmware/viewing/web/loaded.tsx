@@ -1,7 +1,9 @@
 /** What a page asks the server for when it opens: the answer, or why there is none, and a way to ask again. */
 import { type ReadonlySignal, useSignal } from '@preact/signals';
+import type { ComponentChildren } from 'preact';
 import { useEffect } from 'preact/hooks';
 import { ApiFailure, getJson } from './api-client.ts';
+import { Dialog } from './parts-dialog.tsx';
 
 export interface Loaded<T> {
   /** the newest answer; undefined before the first */
@@ -62,4 +64,28 @@ export function LoadState({ loaded, what }: { loaded: Loaded<unknown>; what: str
     );
   }
   return loaded.answer.value === undefined ? <p class="quiet">{`Asking for ${what} …`}</p> : null;
+}
+
+export interface LoadedDialogProps<T> {
+  readonly title: string;
+  readonly path: string;
+  /** what is asked for, in words */
+  readonly what: string;
+  readonly onClose: () => void;
+  /** The dialog itself, once the answer is there. */
+  readonly children: (answer: T) => ComponentChildren;
+}
+
+/** A dialog about something that is asked for when it opens, so that nobody changes what they saw long ago. */
+export function LoadedDialog<T>({ title, path, what, onClose, children }: LoadedDialogProps<T>) {
+  const loaded = useLoaded<T>(path);
+  const answer = loaded.answer.value;
+  if (answer !== undefined) return <>{children(answer)}</>;
+  return (
+    <Dialog title={title} onClose={onClose}>
+      <div role="status" aria-busy={loaded.problem.value === undefined}>
+        <LoadState loaded={loaded} what={what} />
+      </div>
+    </Dialog>
+  );
 }

@@ -3,8 +3,7 @@ import { useSignal } from '@preact/signals';
 import type { ServerSettingsAnswer, ServerSettingsChange, SiteAnswer, StatusAnswer } from '../api.ts';
 import { sendJson } from './api-client.ts';
 import { bytesText } from './bytes-text.ts';
-import { isWholeOrEmpty } from './camera-settings.tsx';
-import { LoadState, useLoaded } from './loaded.tsx';
+import { LoadedDialog, LoadState, useLoaded } from './loaded.tsx';
 import { networkHref } from './location-state.ts';
 import { Dialog } from './parts-dialog.tsx';
 import { FormActions, TextField, useForm } from './parts-form.tsx';
@@ -12,6 +11,7 @@ import { IconButton } from './parts-icons.tsx';
 import { attempt, showToast } from './parts-toast.tsx';
 import { ServerMachine } from './server-machine.tsx';
 import { may } from './session-state.ts';
+import { isWholeOrEmpty, numberOf, settingsChange, textOf } from './settings-change.ts';
 import { askAgain, serverName, site } from './site-state.ts';
 import { durationText, momentText } from './time-text.ts';
 
@@ -50,7 +50,7 @@ function ServerCard({ server }: { server: Server }) {
         {name !== id && <span class="quiet">{id}</span>}
         {server.state === 'self' && <span class="tag">connected</span>}
         {!reached && <span class="tag tag-bad">not reachable</span>}
-        {may('admin') && known !== undefined && (
+        {may('admin') && (
           <IconButton
             icon="edit"
             label={`Change ${name}`}
@@ -68,10 +68,9 @@ function ServerCard({ server }: { server: Server }) {
         </p>
       )}
       {reached ? <ServerStatus id={id} /> : <p>What it holds is missing until it is reachable again.</p>}
-      {changing.value && known !== undefined && (
+      {changing.value && (
         <ServerDialog
           id={id}
-          before={known}
           onSaved={settings.again}
           onClose={() => {
             changing.value = false;
@@ -137,26 +136,44 @@ function VolumeBar({ volume }: { volume: Volume }) {
 
 interface ServerDialogProps {
   readonly id: string;
-  readonly before: ServerSettingsAnswer;
   readonly onSaved: () => void;
   readonly onClose: () => void;
 }
 
-function ServerDialog({ id, before, onSaved, onClose }: ServerDialogProps) {
+function ServerDialog(props: ServerDialogProps) {
+  const { id, onClose } = props;
+  return (
+    <LoadedDialog<ServerSettingsAnswer>
+      title={serverName(id)}
+      path={settingsPath(id)}
+      what="its settings"
+      onClose={onClose}
+    >
+      {(before) => <ServerForm {...props} before={before} />}
+    </LoadedDialog>
+  );
+}
+
+type ServerSettings = Omit<ServerSettingsAnswer, 'server'>;
+
+function ServerForm({ id, before, onSaved, onClose }: ServerDialogProps & { before: ServerSettings }) {
   const write = async (settings: ServerSettingsChange) => {
     await sendJson('PATCH', settingsPath(id), settings);
     onSaved();
     askAgain();
   };
   const form = useForm({
-    initial: { name: before.name, days: before.days === null ? '' : String(before.days) },
+    initial: { name: before.name, days: textOf(before.days) },
     check: ({ days }) => (isWholeOrEmpty(days) ? {} : { days: 'A whole number of days, or empty.' }),
     save: async ({ name, days }) => {
-      await write({ name: name.trim(), days: days.trim() === '' ? null : Number(days) });
-      const old = { name: before.name, days: before.days };
-      showToast(`${name.trim() || id} is changed.`, {
-        undo: () => void attempt('It stays changed', () => write(old)),
-      });
+      const after = { name: name.trim(), days: numberOf(days) };
+      const changed = settingsChange<ServerSettings>(before, after);
+      if (changed !== undefined) {
+        await write(changed.change);
+        showToast(`${after.name || id} is changed.`, {
+          undo: () => void attempt('It stays changed', () => write(changed.undo)),
+        });
+      }
       onClose();
     },
   });

@@ -1,13 +1,14 @@
 /** How a camera streams: frame rate, bit rate, time between keyframes. Changes hold until somebody changes them again. */
 
 import { useSignal } from '@preact/signals';
-import { useEffect } from 'preact/hooks';
 import { type StreamSettings, streamBounds, streamFault } from '../../media/stream-settings.ts';
 import type { StreamAnswer } from '../api.ts';
-import { ApiFailure, cameraPath, getJson, sendJson } from './api-client.ts';
+import { ApiFailure, cameraPath, sendJson } from './api-client.ts';
+import { LoadedDialog } from './loaded.tsx';
 import { Dialog } from './parts-dialog.tsx';
 import { FormActions, TextField, useForm } from './parts-form.tsx';
 import { showToast } from './parts-toast.tsx';
+import { settingsChange } from './settings-change.ts';
 import { cameraName } from './site-state.ts';
 
 export interface StreamDialogProps {
@@ -16,28 +17,15 @@ export interface StreamDialogProps {
 }
 
 export function StreamDialog({ camera, onClose }: StreamDialogProps) {
-  const answer = useSignal<StreamAnswer | undefined>(undefined);
-  const problem = useSignal('');
-  useEffect(() => {
-    const stop = new AbortController();
-    getJson<StreamAnswer>(streamPath(camera), stop.signal).then(
-      (known) => {
-        answer.value = known;
-      },
-      (failed: unknown) => {
-        if (!(failed instanceof ApiFailure)) throw failed;
-        problem.value = `${failed.message} ${failed.advice}`;
-      },
-    );
-    return () => stop.abort();
-  }, [camera]);
-  if (answer.value !== undefined) {
-    return <StreamForm camera={camera} inForce={answer.value} onClose={onClose} />;
-  }
   return (
-    <Dialog title={`Stream of ${cameraName(camera)}`} onClose={onClose}>
-      <p role="status">{problem.value === '' ? 'Asking the camera …' : problem.value}</p>
-    </Dialog>
+    <LoadedDialog<StreamAnswer>
+      title={`Stream of ${cameraName(camera)}`}
+      path={streamPath(camera)}
+      what="its settings"
+      onClose={onClose}
+    >
+      {(inForce) => <StreamForm camera={camera} inForce={inForce} onClose={onClose} />}
+    </LoadedDialog>
   );
 }
 
@@ -58,7 +46,11 @@ function StreamForm({ camera, inForce, onClose }: StreamDialogProps & { inForce:
   const form = useForm<Typed>({
     initial: typed(inForce),
     check: faults,
-    save: (values) => change(wish(values)),
+    save: async (values) => {
+      const changed = settingsChange<StreamSettings>(inForce, wish(values));
+      if (changed === undefined) onClose();
+      else await change(changed.change);
+    },
   });
   const bounds = (name: keyof StreamSettings, unit: string) => `${streamBounds[name].join(' to ')} ${unit}`;
   const number = { inputmode: 'numeric' };

@@ -3,7 +3,7 @@
 import { useSignal } from '@preact/signals';
 import type { UserAnswer } from '../api.ts';
 import { sendJson } from './api-client.ts';
-import { LoadState, useLoaded } from './loaded.tsx';
+import { LoadedDialog, LoadState, useLoaded } from './loaded.tsx';
 import { ConfirmDialog, Dialog } from './parts-dialog.tsx';
 import { FormActions, TextField, useForm } from './parts-form.tsx';
 import { Icon, IconButton } from './parts-icons.tsx';
@@ -12,12 +12,15 @@ import { camerasText, type Rights, RightsFields, rightsOf } from './people-right
 import { session } from './session-state.ts';
 import { dayText } from './time-text.ts';
 
-/** `new`: nobody yet */
-type Edited = UserAnswer | 'new';
+const usersPath = '/api/users';
+
+interface UsersAnswer {
+  readonly users: readonly UserAnswer[];
+}
 
 export function UsersPage() {
-  const loaded = useLoaded<{ users: UserAnswer[] }>('/api/users');
-  const edited = useSignal<Edited | undefined>(undefined);
+  const loaded = useLoaded<UsersAnswer>(usersPath);
+  const edited = useSignal<string | undefined>(undefined);
   const deleted = useSignal<UserAnswer | undefined>(undefined);
   const users = loaded.answer.value?.users;
   const remove = async (user: UserAnswer) => {
@@ -34,7 +37,7 @@ export function UsersPage() {
           type="button"
           class="primary"
           onClick={() => {
-            edited.value = 'new';
+            edited.value = '';
           }}
         >
           <Icon name="plus" />
@@ -71,7 +74,7 @@ export function UsersPage() {
                       icon="edit"
                       label={`Change ${user.user}`}
                       onClick={() => {
-                        edited.value = user;
+                        edited.value = user.user;
                       }}
                     />
                     <IconButton
@@ -90,7 +93,7 @@ export function UsersPage() {
       )}
       {edited.value !== undefined && (
         <UserDialog
-          edited={edited.value}
+          name={edited.value}
           onClose={() => {
             edited.value = undefined;
           }}
@@ -114,9 +117,29 @@ export function UsersPage() {
 }
 
 interface UserDialogProps {
-  readonly edited: Edited;
+  /** of the user; empty: one that is to be added */
+  readonly name: string;
   readonly onClose: () => void;
   readonly onSaved: () => void;
+}
+
+function UserDialog(props: UserDialogProps) {
+  const { name, onClose } = props;
+  if (name === '') return <UserForm {...props} before={undefined} />;
+  const title = `Change ${name}`;
+  return (
+    <LoadedDialog<UsersAnswer> title={title} path={usersPath} what="this user" onClose={onClose}>
+      {({ users }) => {
+        const before = users.find(({ user }) => user === name);
+        if (before !== undefined) return <UserForm {...props} before={before} />;
+        return (
+          <Dialog title={title} onClose={onClose}>
+            <p role="alert">This user is no longer there.</p>
+          </Dialog>
+        );
+      }}
+    </LoadedDialog>
+  );
 }
 
 interface UserValues extends Rights {
@@ -124,25 +147,25 @@ interface UserValues extends Rights {
   password: string;
 }
 
-function UserDialog({ edited, onClose, onSaved }: UserDialogProps) {
-  const fresh = edited === 'new';
+function UserForm({ before, onClose, onSaved }: UserDialogProps & { before: UserAnswer | undefined }) {
+  const fresh = before === undefined;
   const form = useForm<UserValues>({
-    initial: fresh ? { user: '', role: 'viewer', cameras: 'all', password: '' } : { ...edited, password: '' },
-    about: { password: /password/i, user: /name/i },
+    initial: { user: '', role: 'viewer', cameras: 'all', ...before, password: '' },
+    about: { password: /password/i, user: /name|already/i },
     check: ({ user, password }) => ({
       ...(user.trim() === '' ? { user: 'Give a name.' } : {}),
       ...(fresh && password === '' ? { password: 'Give a password.' } : {}),
     }),
     save: async ({ user, role, cameras, password }) => {
       const body = { ...rightsOf({ role, cameras }), ...(password === '' ? {} : { password }) };
-      await sendJson('PUT', path(user.trim()), body);
+      await sendJson('PUT', path(user.trim()), body, fresh ? { 'if-none-match': '*' } : {});
       showToast(fresh ? `${user.trim()} can sign in now.` : `${user} is changed.`);
       onSaved();
       onClose();
     },
   });
   return (
-    <Dialog title={fresh ? 'Add a user' : `Change ${edited.user}`} onClose={onClose} dirty={form.dirty}>
+    <Dialog title={fresh ? 'Add a user' : `Change ${before.user}`} onClose={onClose} dirty={form.dirty}>
       <form class="form" onSubmit={form.submit}>
         {fresh && (
           <TextField
@@ -172,5 +195,5 @@ function UserDialog({ edited, onClose, onSaved }: UserDialogProps) {
 }
 
 function path(user: string): string {
-  return `/api/users/${encodeURIComponent(user)}`;
+  return `${usersPath}/${encodeURIComponent(user)}`;
 }

@@ -1,8 +1,10 @@
 /** Requests about recordings: keyframes, protected ranges, links to files. Times in ms UTC. */
 import type { LinkAnswer, ProtectedAnswer, ProtectedRangeAnswer } from '../api.ts';
-import { bodyOf, cameraPath, getJson, refusal, request, sendJson, videoUrl } from './api-client.ts';
+import { cameraPath, videoUrl } from './api-client.ts';
+import { bytesOf, getJson, refusal, request, sendJson } from './request.ts';
 import type { TimeRange } from './time-range.ts';
 
+/** Without a byte. */
 const keyframeTimeoutMs = 5_000;
 
 export interface KeyframeAnswer {
@@ -14,17 +16,18 @@ export interface KeyframeAnswer {
 }
 
 /** The keyframe nearest at or before a time. */
-export async function getKeyframe(camera: string, ms: number, signal: AbortSignal): Promise<KeyframeAnswer> {
+export function getKeyframe(camera: string, ms: number, signal: AbortSignal): Promise<KeyframeAnswer> {
   const path = `${cameraPath(camera)}/keyframe.mp4?at=${new Date(ms).toISOString()}`;
-  const response = await request(path, { headers: {}, signal }, keyframeTimeoutMs);
-  const timeOf = (name: string): number | undefined => {
-    const time = Date.parse(response.headers.get(name) ?? '');
-    return Number.isNaN(time) ? undefined : time;
-  };
-  const times = { atMs: timeOf('x-starling-at'), nextMs: timeOf('x-starling-next') };
-  if (response.status === 404) return { ...times, bytes: undefined };
-  if (!response.ok) throw await refusal(response, path);
-  return { ...times, bytes: new Uint8Array(await bodyOf(response.arrayBuffer(), signal)) };
+  return request(path, { headers: {}, signal }, keyframeTimeoutMs, async (response, goesOn) => {
+    const timeOf = (name: string): number | undefined => {
+      const time = Date.parse(response.headers.get(name) ?? '');
+      return Number.isNaN(time) ? undefined : time;
+    };
+    const times = { atMs: timeOf('x-starling-at'), nextMs: timeOf('x-starling-next') };
+    if (response.status === 404) return { ...times, bytes: undefined };
+    if (!response.ok) throw await refusal(response, path);
+    return { ...times, bytes: await bytesOf(response, goesOn) };
+  });
 }
 
 /** What retention keeps of a camera for ever. */

@@ -8,6 +8,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import type { Page } from 'playwright-core';
+import { inputText } from '../../firmware/viewing/web/time-text.ts';
 import { waitFor } from '../support/chromium.ts';
 import { artefacts, assertFits, gateAt, played, withPage } from '../support/page-checks.ts';
 import { openPageFixture, type PageFixture } from '../support/page-fixture.ts';
@@ -144,6 +145,48 @@ describe('a range chosen on the page’s timeline', { timeout: 240_000 }, () => 
       fixture.times.partial = '';
     });
   });
+
+  it('is held against what the servers list, also where the timeline has never been', () => {
+    const hour = 3_600_000;
+    const fromMs = Date.now() - 20 * hour;
+    return withPage(
+      fixture,
+      `#/camera/yard?at=${new Date(Date.now() - 4 * hour).toISOString()}`,
+      {},
+      async ({ page }) => {
+        await page.waitForSelector('.control-play');
+        await page.click('button[aria-label="Choose a range to save or keep"]');
+        const inputs = page.locator('.range-bar input');
+        await inputs.nth(0).fill(inputText(fromMs));
+        await page.keyboard.press('Tab');
+        await inputs.nth(1).fill(inputText(fromMs + 60_000));
+        await page.keyboard.press('Tab');
+        await page.click('button:has-text("Save as a file")');
+        await page.check('input[value="fragmented"]');
+        await page.click('.dialog button:text-is("Save")');
+        await page.waitForSelector('.dialog .notice-bad:has-text("The file is not complete")');
+      },
+      picksFile,
+    );
+  });
+
+  it('is not called complete when nobody says what is recorded', () =>
+    withPage(
+      fixture,
+      gateAt(facts.fromMs + 20_000),
+      { refusals: true },
+      async ({ page }) => {
+        await openExport(page);
+        const json = { error: 'the index is busy', advice: '' };
+        await page.route(/\/recordings\?/, (route) => route.fulfill({ status: 503, json }));
+        await page.check('input[value="fragmented"]');
+        await page.click('.dialog button:text-is("Save")');
+        await page.waitForSelector(
+          '.dialog .notice:has-text("Whether it is complete could not be checked: The index is busy.")',
+        );
+      },
+      picksFile,
+    ));
 
   it('shows how far it is by bytes and by time, and is cancelled without a trace', () => {
     fixture.times.halfFiles = true;

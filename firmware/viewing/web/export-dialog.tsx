@@ -4,20 +4,21 @@
  */
 import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
-import { ApiFailure } from './api-client.ts';
+import { ApiFailure, getRecordings } from './api-client.ts';
 import { bytesText } from './bytes-text.ts';
+import { checkFile, type FileCheck } from './export-check.ts';
 import {
   canWriteFiles,
   chooseFile,
   type ExportProgress,
   type ExportResult,
+  type ExportWish,
   exportName,
   writeExport,
 } from './export-download.ts';
 import { Dialog } from './parts-dialog.tsx';
 import { recordedOf } from './recorded.ts';
 import { type FileFormat, fileUrl, makeFileLink } from './recording-api.ts';
-import { missingOf } from './stored-file-scan.ts';
 import type { TimeRange } from './time-range.ts';
 import { clockText, durationText, momentText } from './time-text.ts';
 
@@ -33,11 +34,13 @@ type Stage =
   | { readonly is: 'choosing' }
   | { readonly is: 'link'; readonly url: string }
   | { readonly is: 'writing'; readonly progress: ExportProgress }
-  | { readonly is: 'written'; readonly result: ExportResult; readonly missing: readonly TimeRange[] }
+  | { readonly is: 'written'; readonly bytes: number; readonly check: FileCheck }
   | { readonly is: 'failed'; readonly problem: ApiFailure };
 
 /** Longest file that servers put together first. */
 const progressiveMsMax = 2 * 3_600_000;
+/** Servers list what is safely on a disk, which takes a moment. */
+const listedAfterMs = 5_000;
 
 const formats: readonly (readonly [FileFormat, string, string])[] = [
   [
@@ -95,7 +98,7 @@ export function ExportDialog({ camera, name, range, onClose }: ExportDialogProps
       <NotRecorded camera={camera} range={range} />
       <div role="status" aria-live="polite">
         {now.is === 'failed' && <p class="form-problem">{`${now.problem.message} ${now.problem.advice}`}</p>}
-        {now.is === 'written' && <Written result={now.result} missing={now.missing} />}
+        {now.is === 'written' && <Written bytes={now.bytes} check={now.check} />}
         {now.is === 'link' && <p>The browser saves the file and shows how far it is.</p>}
       </div>
       {now.is === 'writing' && <Progress progress={now.progress} />}
@@ -125,7 +128,7 @@ export function ExportDialog({ camera, name, range, onClose }: ExportDialogProps
 }
 
 async function exported(
-  wish: Parameters<typeof writeExport>[0],
+  wish: ExportWish,
   signal: AbortSignal,
   onProgress: (progress: ExportProgress) => void,
 ): Promise<Stage> {
@@ -141,9 +144,7 @@ async function exported(
     if (handle === undefined) return { is: 'choosing' };
     onProgress({ bytes: 0, share: undefined, reachedMs: undefined });
     const result = await writeExport(wish, handle, { signal, onProgress });
-    const missing =
-      result.covered === undefined ? result.partial : missingOf(recorded(camera, range), result.covered);
-    return { is: 'written', result, missing: [...missing, ...(missing.length === 0 ? result.partial : [])] };
+    return { is: 'written', bytes: result.bytes, check: await checked(wish, result, signal) };
   } catch (problem) {
     if (!(problem instanceof ApiFailure)) throw problem;
     return problem.code === 'ABORTED' ? { is: 'choosing' } : { is: 'failed', problem };
@@ -160,12 +161,24 @@ async function linkOf(camera: string, range: TimeRange): Promise<{ url: string }
   }
 }
 
-/** What the timeline knows to be recorded in a range. */
-function recorded(camera: string, { fromMs, toMs }: TimeRange): TimeRange[] {
-  return recordedOf(camera).recordings.rows.flatMap((row) => {
-    if (row.kind !== 'stretch' || row.toMs <= fromMs || row.fromMs >= toMs) return [];
-    return [{ fromMs: Math.max(fromMs, row.fromMs), toMs: Math.min(toMs, row.toMs) }];
-  });
+/** What the written file lacks, as the servers say now; the timeline may have asked for none of it. */
+async function checked(
+  { camera, range, format }: ExportWish,
+  { covered, partial, beganMs }: ExportResult,
+  signal: AbortSignal,
+): Promise<FileCheck> {
+  // servers that put the file together first have looked at all of it
+  if (format === 'mp4') return { missing: partial, unsure: undefined };
+  if (covered === undefined) return { missing: partial, unsure: 'The server did not say when it begins.' };
+  try {
+    const list = await getRecordings(camera, range, signal);
+    const wanted = { ...range, toMs: Math.min(range.toMs, beganMs - listedAfterMs) };
+    const check = checkFile(wanted, list, covered);
+    return check.missing.length > 0 ? check : { ...check, missing: partial };
+  } catch (problem) {
+    if (!(problem instanceof ApiFailure)) throw problem;
+    return { missing: partial, unsure: problem.code === 'ABORTED' ? 'Cancelled.' : problem.message };
+  }
 }
 
 function NotRecorded({ camera, range }: { camera: string; range: TimeRange }) {
@@ -207,16 +220,26 @@ function Progress({ progress: { bytes, share, reachedMs } }: { progress: ExportP
   );
 }
 
-function Written({ result, missing }: { result: ExportResult; missing: readonly TimeRange[] }) {
-  if (missing.length === 0) return <p class="export-good">{`Saved: ${bytesText(result.bytes)}.`}</p>;
+function Written({ bytes, check: { missing, unsure } }: { bytes: number; check: FileCheck }) {
+  if (missing.length === 0) {
+    return (
+      <>
+        <p class="export-good">{`Saved: ${bytesText(bytes)}.`}</p>
+        {unsure !== undefined && (
+          <p class="notice">{`Whether it is complete could not be checked: ${unsure}`}</p>
+        )}
+      </>
+    );
+  }
   return (
     <div class="notice notice-bad" role="alert">
       <p>
         <strong>The file is not complete.</strong>
-        {` ${bytesText(result.bytes)} are saved. It lacks, though recorded: `}
+        {` ${bytesText(bytes)} are saved. It lacks, though recorded: `}
         {missing.map(({ fromMs, toMs }) => `${momentText(fromMs)} – ${clockText(toMs)}`).join('; ')}
         {'. Try again when all servers answer.'}
       </p>
+      {unsure !== undefined && <p>{`Whether more is missing could not be checked: ${unsure}`}</p>}
     </div>
   );
 }

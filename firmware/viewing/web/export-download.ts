@@ -38,6 +38,8 @@ export interface ExportResult {
   readonly partial: readonly TimeRange[];
   /** what is in the file; undefined where it cannot be told */
   readonly covered: readonly TimeRange[] | undefined;
+  /** when the server began to send it */
+  readonly beganMs: number;
 }
 
 export function canWriteFiles(): boolean {
@@ -69,6 +71,7 @@ export async function writeExport(
   let timer = setTimeout(() => late.abort(), firstByteMs);
   const writable = await file.createWritable();
   try {
+    const askedAtMs = Date.now();
     const response = await fetch(url, { signal: late.signal, cache: 'no-store' });
     if (!response.ok || response.body === null) throw await refusal(response, url);
     const startMs = Date.parse(response.headers.get('x-starling-start') ?? '');
@@ -89,7 +92,9 @@ export async function writeExport(
     }
     if (scan !== undefined && !scan.whole) throw new TypeError('the file ends too early');
     await writable.close();
-    return { bytes, partial: readRanges(response.headers.get('x-starling-partial')), covered: scan?.covered };
+    const partial = readRanges(response.headers.get('x-starling-partial'));
+    const beganMs = Date.parse(response.headers.get('date') ?? '') || askedAtMs;
+    return { bytes, partial, covered: scan?.covered, beganMs };
   } catch (cause) {
     await writable.abort().catch(() => {});
     if (cause instanceof ApiFailure) throw cause;

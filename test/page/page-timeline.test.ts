@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
+import { parseMonth, secondsByDay } from '../../firmware/viewing/recorded-month.ts';
 import { readVideo, waitFor } from '../support/chromium.ts';
 import {
   artefacts,
@@ -323,6 +324,24 @@ describe('the page’s timeline', { timeout: 240_000 }, () => {
       await page.keyboard.press('ArrowLeft');
       const to = await page.evaluate<string>(`document.activeElement.dataset.day`);
       assert.equal(Date.parse(from) - Date.parse(to), 86_400_000, 'arrow keys move by a day');
+    }));
+
+  it('counts what was recorded to its own day in a month in which clocks change', () =>
+    withPage(fixture, gateAt(facts.fromMs + 5_000), { timeZone: 'Europe/Berlin' }, async ({ page }) => {
+      // ten past eleven in the evening, a day after the change
+      const fromUs = Date.parse('2025-10-27T22:10:00Z') * 1_000;
+      await page.route(/\/days\?/, (route) => {
+        const query = new URL(route.request().url()).searchParams;
+        const month = parseMonth(query.get('month') ?? '', query.get('offset') ?? '');
+        if (!month.ok) return route.fulfill({ status: 400 });
+        const days = secondsByDay(month.value, [{ fromUs, toUs: fromUs + 600_000_000 }]);
+        return route.fulfill({ json: { days, unreachable: [] } });
+      });
+      const day = page.locator('[data-day="2025-10-27"]');
+      await page.waitForSelector('.calendar-day');
+      while ((await day.count()) === 0) await page.click('button[aria-label="Month before"]');
+      await page.waitForSelector('[data-day="2025-10-27"].calendar-recorded');
+      assert.equal(await page.locator('.calendar-recorded').count(), 1);
     }));
 
   it('says what is under the mouse, in words and with patterns', () =>

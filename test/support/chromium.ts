@@ -25,6 +25,8 @@ export interface ChromiumOptions {
   readonly height?: number;
   readonly colorScheme?: 'dark' | 'light';
   readonly touch?: boolean;
+  /** such as `Europe/Berlin`; by default the machine's */
+  readonly timeZone?: string;
   /** PEM file of a certificate authority that this browser trusts, as if somebody had imported it */
   readonly authority?: string;
 }
@@ -60,6 +62,7 @@ export async function openChromium(options: ChromiumOptions = {}): Promise<Chrom
     viewport: { width: options.width ?? 1280, height: options.height ?? 800 },
     colorScheme: options.colorScheme ?? 'dark',
     hasTouch: options.touch ?? false,
+    ...(options.timeZone === undefined ? {} : { timezoneId: options.timeZone }),
     // where this browser looks for what its user has imported
     env: { ...process.env, HOME: profile },
   });

@@ -1,7 +1,10 @@
-/** How much of each day is recorded of one camera, by month, asked for when it is looked at and kept for a minute. */
+/**
+ * How much of each day is recorded of one camera, by month, asked for when it is looked at and kept for a minute. Servers
+ * count days of one offset from UTC: for a month in which clocks change they are asked twice.
+ */
 import { type Signal, signal } from '@preact/signals';
 import { ApiFailure, cameraPath, getJson } from './api-client.ts';
-import { dayKey } from './calendar-days.ts';
+import { dayKey, daysOf, localSeconds, offsetsOf } from './calendar-days.ts';
 
 const keptMs = 60_000;
 const monthsMax = 24;
@@ -52,24 +55,29 @@ export class RecordedDays {
 
   private async load(month: string): Promise<void> {
     this.asking.add(month);
-    let found: DaysAnswer = { days: [], unreachable: [] };
     const before = this.months.get(month);
-    const offset = -new Date(`${month}-15T12:00:00`).getTimezoneOffset();
-    try {
+    const days = daysOf(month);
+    const counted = new Map<number, ReadonlyMap<string, number>>();
+    const unreachable = new Set<string>();
+    const ask = async (offset: number) => {
       const path = `${cameraPath(this.camera)}/days?month=${month}&offset=${offset}`;
-      found = await getJson<DaysAnswer>(path, this.stop.signal);
+      const answer = await getJson<DaysAnswer>(path, this.stop.signal);
+      counted.set(offset, new Map(answer.days.map(({ day, seconds: count }) => [day, count])));
+      for (const server of answer.unreachable) unreachable.add(server);
+    };
+    try {
+      await Promise.all(offsetsOf(days).map(ask));
     } catch (problem) {
       if (!(problem instanceof ApiFailure)) throw problem;
       if (problem.code === 'ABORTED') return;
     } finally {
       this.asking.delete(month);
     }
-    const seconds = new Map(found.days.map(({ day, seconds: count }) => [day, count]));
-    const { unreachable } = found;
+    const seconds = localSeconds(days, counted);
     this.months.delete(month);
     this.months.set(month, {
       seconds: seconds.size === 0 && before !== undefined ? before.seconds : seconds,
-      unreachable,
+      unreachable: [...unreachable],
       askedAtMs: Date.now(),
     });
     const [oldest] = this.months.keys();

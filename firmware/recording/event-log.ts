@@ -9,6 +9,7 @@
  */
 import type { Clock } from '../base/clock.ts';
 import { decode, encode, i64, struct } from '../base/codec.ts';
+import { cutEvents, type EventPage, eventStepUs, goOnUs } from '../base/event-page.ts';
 import { messageOf } from '../base/failure.ts';
 import type { CameraEvent } from '../overlay/event-packet.ts';
 import { eventUsMax } from './index-rows.ts';
@@ -25,8 +26,6 @@ const scannedMax = 16_384;
 const pruneMs = 600_000;
 /** What a camera may tell: so many at once, and so many a second. */
 const allowance = { burst: 128, perSecond: 4 } as const;
-/** Times of events are whole ms, µs. */
-const stepUs = 1_000;
 /** Digits of a time in the index. */
 const timeUsMax = 9_000_000_000_000_000;
 
@@ -41,14 +40,6 @@ export interface EventQuery {
   /** others are left out */
   readonly sees?: ((camera: string) => boolean) | undefined;
   readonly limit: number;
-}
-
-/** What is known down to some time. */
-export interface EventPage<E extends StoredEvent = StoredEvent> {
-  /** the newest first */
-  readonly events: E[];
-  /** all that begin here or later were told, so older ones are asked for with it as `toUs`; undefined: there are none */
-  readonly nextUs: number | undefined;
 }
 
 export interface EventLogOptions {
@@ -87,7 +78,7 @@ export class EventLog implements AsyncDisposable {
   }
 
   /** Events that overlap a time, down to where `limit` were found or `scannedMax` rows were looked at. */
-  async read({ fromUs, toUs, camera, sees, limit }: EventQuery): Promise<EventPage> {
+  async read({ fromUs, toUs, camera, sees, limit }: EventQuery): Promise<EventPage<StoredEvent>> {
     const events: StoredEvent[] = [];
     const from = `${prefix}${timeKey(fromUs - eventUsMax)}`;
     let to = `${prefix}${timeKey(toUs)}`;
@@ -105,7 +96,7 @@ export class EventLog implements AsyncDisposable {
       to = lastKey;
     }
     if (events.length > limit) return cutEvents(events, limit);
-    const nextUs = goOnUs(timeOf(to), toUs - stepUs);
+    const nextUs = goOnUs(timeOf(to), toUs - eventStepUs);
     return { events: events.filter((event) => event.fromUs >= nextUs), nextUs };
   }
 
@@ -182,25 +173,9 @@ export class EventLog implements AsyncDisposable {
   }
 }
 
-/**
- * Where to go on when something that begins at `leftUs` was not told: its ms is told again as a whole, unless it is
- * the newest one that was asked for, which would never end.
- */
-export function goOnUs(leftUs: number, newestUs: number): number {
-  return leftUs < newestUs ? leftUs + stepUs : leftUs;
-}
-
-/** The first `limit` of all events there are, the newest first; what begins in one ms is not parted if it fits. */
-export function cutEvents<E extends StoredEvent>(events: readonly E[], limit: number): EventPage<E> {
-  const [newest, left] = [events[0], events[limit]];
-  if (newest === undefined || left === undefined) return { events: [...events], nextUs: undefined };
-  const nextUs = goOnUs(left.fromUs, newest.fromUs);
-  return { events: events.slice(0, limit).filter(({ fromUs }) => fromUs >= nextUs), nextUs };
-}
-
 /** Finer times would make two events of one when other servers are asked. */
 function wholeMs(us: number): number {
-  return us - (us % stepUs);
+  return us - (us % eventStepUs);
 }
 
 function timeKey(us: number): string {

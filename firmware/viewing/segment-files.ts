@@ -12,11 +12,11 @@ import { refuse } from './answers.ts';
 import type { Directory } from './directory.ts';
 import { answerHeld, answerRanges, type FileContext } from './held-files.ts';
 import type { PeerAccess } from './holders.ts';
-import { formatDetail } from './segment-json.ts';
+import { formatDetail, segmentNamePattern } from './segment-json.ts';
 
 const chunkBytes = 256 * 1024;
 /** `YYYY-MM-DD/HHMMSS.mmmZ-<epoch>-<sequence>`. */
-const filePattern = /^(\d{4}-\d{2}-\d{2}\/\d{6}\.\d{3}Z-\d{1,10}-\d{1,10})\.(mp4|json)$/;
+const filePattern = new RegExp(`^(${segmentNamePattern})\\.(mp4|json)$`);
 
 export interface SegmentFile {
   readonly camera: string;

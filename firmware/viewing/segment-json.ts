@@ -6,10 +6,10 @@ import { z } from 'zod';
 import { isId } from '../base/ids.ts';
 import { sampleBytesMax } from '../media/sample.ts';
 import type { SegmentDetail } from '../recording/archive.ts';
-import { parseSegmentName } from '../recording/segment-name.ts';
 
-/** A segment's name; it becomes part of paths. */
-export const segmentNameJson = z.string().refine((text) => parseSegmentName(text).ok);
+/** Source of a pattern: a segment's name, which becomes part of paths. */
+export const segmentNamePattern = '\\d{4}-\\d{2}-\\d{2}/\\d{6}\\.\\d{3}Z-\\d{1,10}-\\d{1,10}';
+export const segmentNameJson = z.string().regex(new RegExp(`^${segmentNamePattern}$`));
 
 /** More than any 60 s segment has; bounds against a broken peer. */
 const fragmentsMax = 20_000;

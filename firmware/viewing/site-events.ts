@@ -6,15 +6,10 @@
  * another server says of its own end is believed only where it makes sense.
  */
 import { z } from 'zod';
+import { cutEvents, type EventPage, goOnUs } from '../base/event-page.ts';
 import { Failure } from '../base/failure.ts';
 import { isId } from '../base/ids.ts';
-import {
-  cutEvents,
-  type EventPage,
-  type EventQuery,
-  goOnUs,
-  type StoredEvent,
-} from '../recording/event-log.ts';
+import type { EventQuery, StoredEvent } from '../recording/event-log.ts';
 import type { Directory } from './directory.ts';
 import type { EventAccess } from './event-access.ts';
 import { getPeerJson, type PeerAccess } from './holders.ts';
@@ -28,7 +23,7 @@ interface HeldEvent extends StoredEvent {
 }
 
 /** What one server has. */
-interface ServerPage extends EventPage {
+interface ServerPage extends EventPage<StoredEvent> {
   readonly server: string;
 }
 

@@ -1,10 +1,9 @@
 /** Requests about recordings: keyframes, protected ranges, links to files. Times in ms UTC. */
 import type { LinkAnswer, ProtectedAnswer, ProtectedRangeAnswer } from '../api.ts';
 import { cameraPath, videoUrl } from './api-client.ts';
-import { bytesOf, getJson, refusal, request, sendJson } from './request.ts';
+import { getJson, refusal, request, sendJson } from './request.ts';
 import type { TimeRange } from './time-range.ts';
 
-/** Without a byte. */
 const keyframeTimeoutMs = 5_000;
 
 export interface KeyframeAnswer {
@@ -18,7 +17,7 @@ export interface KeyframeAnswer {
 /** The keyframe nearest at or before a time. */
 export function getKeyframe(camera: string, ms: number, signal: AbortSignal): Promise<KeyframeAnswer> {
   const path = `${cameraPath(camera)}/keyframe.mp4?at=${new Date(ms).toISOString()}`;
-  return request(path, { headers: {}, signal }, keyframeTimeoutMs, async (response, goesOn) => {
+  return request(path, { headers: {}, signal }, keyframeTimeoutMs, async (response) => {
     const timeOf = (name: string): number | undefined => {
       const time = Date.parse(response.headers.get(name) ?? '');
       return Number.isNaN(time) ? undefined : time;
@@ -26,7 +25,7 @@ export function getKeyframe(camera: string, ms: number, signal: AbortSignal): Pr
     const times = { atMs: timeOf('x-starling-at'), nextMs: timeOf('x-starling-next') };
     if (response.status === 404) return { ...times, bytes: undefined };
     if (!response.ok) throw await refusal(response, path);
-    return { ...times, bytes: await bytesOf(response, goesOn) };
+    return { ...times, bytes: new Uint8Array(await response.arrayBuffer()) };
   });
 }
 

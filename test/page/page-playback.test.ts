@@ -127,6 +127,37 @@ describe('the page’s playback of several cameras', { timeout: 240_000 }, () =>
       await page.screenshot({ path: `${artefacts}play-gap-dark.png` });
     }));
 
+  it('goes back to what it has forgotten after playing it', () => {
+    const fromMs = bothMs - (bothMs % 60_000);
+    const hash = `#/play?cameras=yard&at=${new Date(fromMs + 1_000).toISOString()}&speed=8`;
+    return withPage(fixture, hash, {}, async ({ page }) => {
+      await showing(page, 'yard');
+      const begin = () =>
+        page.evaluate<number>(`(({ buffered }) => buffered.length > 0 ? buffered.start(0) : 0)
+          (document.querySelector('${videoOf('yard')}'))`);
+      await waitFor('what was played is forgotten', begin, (seconds) => seconds > 15, 30_000);
+      await page.click('button[aria-label="Pause"]');
+      const clock = async () => Date.parse((await page.getAttribute('.moment-clock', 'datetime')) ?? '');
+      while ((await clock()) > fromMs + 12_000) {
+        const before = await clock();
+        await page.click('button[aria-label="Back 10 seconds"]');
+        await waitFor('ten seconds back', clock, (now) => now < before - 9_000);
+      }
+      await showing(page, 'yard');
+      const seconds = ((await clock()) - fromMs) / 1_000;
+      await waitFor(
+        'the picture of that time',
+        () => readVideo(page, videoOf('yard')),
+        ({ currentTime, state }) => state === 'showing' && Math.abs(currentTime - seconds) < 0.3,
+      );
+      const stays = await begin();
+      assert.ok(stays < seconds, `begins at ${stays} s, shows ${seconds} s`);
+      await page.click('button[aria-label="Play"]');
+      await waitFor('plays on', clock, (now) => now > fromMs + seconds * 1_000 + 3_000);
+      await showing(page, 'yard');
+    });
+  });
+
   it('scrubs all at once, and plays from there', () =>
     withPage(fixture, playAt(facts.fromMs + 2_000), {}, async ({ page }) => {
       await showing(page, 'gate');

@@ -58,6 +58,8 @@ export class RecordingBuffer {
   private shape = '';
   private mime = '';
   private places: { fromMs: number; server: string }[] = [];
+  /** where what can be played began before any of it was forgotten, in media seconds */
+  private firstSeconds = Number.POSITIVE_INFINITY;
   /** ms UTC of the camera's clock at 0, and near which segment that was found */
   private lastClock: { captureId: string; zeroMs: number; nearMs: number } | undefined;
 
@@ -83,6 +85,12 @@ export class RecordingBuffer {
   /** What can be played now, even if that is about to grow. */
   get present(): MediaFeed['ranges'] {
     return this.feed?.ranges ?? [];
+  }
+
+  /** What was before this time was forgotten, played or not; −∞: nothing was. */
+  get keptFromMs(): number {
+    const start = this.present[0]?.start ?? Number.NEGATIVE_INFINITY;
+    return start > this.firstSeconds ? this.originMs + start * 1000 : Number.NEGATIVE_INFINITY;
   }
 
   /** Whether there is a media time at all. */
@@ -215,7 +223,10 @@ export class RecordingBuffer {
     const { mime } = init.summary;
     this.feed = openMediaFeed(this.video, mime, {
       queueBytesMax,
-      onChange: this.events.onChange,
+      onChange: () => {
+        this.firstSeconds = Math.min(this.firstSeconds, this.present[0]?.start ?? this.firstSeconds);
+        this.events.onChange();
+      },
       onTrouble: (reason) => {
         this.run.abort();
         this.forget();
@@ -235,6 +246,7 @@ export class RecordingBuffer {
     // a seek before that would find what is about to go
     await this.feed.clear();
     if (signal.aborted) throw new ApiFailure('ABORTED', 'No longer needed.', '');
+    this.firstSeconds = Number.POSITIVE_INFINITY;
     this.events.onStart((Math.max(ms, this.showMs) - this.originMs) / 1000);
   }
 
@@ -242,6 +254,7 @@ export class RecordingBuffer {
     this.feed?.close();
     this.feed = undefined;
     this.places = [];
+    this.firstSeconds = Number.POSITIVE_INFINITY;
     this.frames.clear();
   }
 

@@ -6,12 +6,15 @@ import { DisplayedFrames } from './displayed-frames.ts';
 import { correctionOf, type PlaybackClock } from './playback-clock.ts';
 import { recordedOf } from './recorded.ts';
 import { RecordingBuffer } from './recording-buffer.ts';
+import type { Place } from './recordings-cache.ts';
 
 /** So long after a seek the position says nothing. */
 const settleMs = 250;
 /** What is buffered so close behind the clock will do: it is filled in order. */
 const fillAheadMs = 20_000;
 const retryMs = 3_000;
+/** Shorter holes are breaks between segments: there is nothing to find in them. */
+const breakSeconds = 1.5;
 
 export interface SyncedStatus {
   /** `gap`: the camera recorded nothing at this time */
@@ -43,7 +46,9 @@ export class SyncedPlayer {
     this.frames = new DisplayedFrames(video, () => this.tell());
     this.buffer = new RecordingBuffer(video, camera, {
       behindSeconds: 10,
-      onStart: () => {
+      // the buffer keeps what is around the playing position
+      onStart: (seconds) => {
+        video.currentTime = seconds;
         this.soughtAt = 0;
       },
       onChange: () => {},
@@ -95,15 +100,9 @@ export class SyncedPlayer {
       return;
     }
     this.video.pause();
-    // it is filled in order: what has something behind it will never be filled
-    const hole =
-      this.filledFromMs !== undefined &&
-      this.filledFromMs <= ms &&
-      ranges?.some(({ start }) => start > media);
-    if (place?.kind === 'gap' || hole === true) {
+    if (place?.kind === 'gap' || this.passedOver(ms, place?.kind === 'stretch')) {
       this.loadingSince = undefined;
-      const reason = place?.kind === 'gap' ? place.reason : this.buffer.source.reason(ms, ms + 1);
-      this.set({ state: 'gap', note: `No recording: ${reason}`, server: undefined });
+      this.set({ state: 'gap', note: this.whyNothing(ms, place), server: undefined });
       // what follows the gap is ready when it is over
       if (place?.kind === 'gap' && place.toMs - ms < 15_000) this.fill(place.toMs);
       return;
@@ -112,6 +111,29 @@ export class SyncedPlayer {
     this.fill(ms);
     const failed = this.problem !== '';
     this.set({ state: failed ? 'failed' : 'loading', note: this.problem, server: undefined });
+  }
+
+  /**
+   * Whether nothing will come at a time: the buffer is filled in order, so a hole with something behind it stays one.
+   * What was forgotten can be had again, and what is listed as recorded by now is tried once more.
+   */
+  private passedOver(ms: number, recorded: boolean): boolean {
+    const { ranges, originMs, keptFromMs } = this.buffer;
+    const media = this.mediaTime(ms);
+    const after = ranges?.find(({ start }) => start > media);
+    if (after === undefined || this.filledFromMs === undefined) return false;
+    if (ms < Math.max(this.filledFromMs, keptFromMs)) return false;
+    const before = ranges?.findLast(({ end }) => end <= media);
+    const tried = before === undefined || this.filledFromMs >= originMs + before.end * 1_000;
+    if (tried || !recorded || after.start - before.end < breakSeconds) return true;
+    this.filledFromMs = undefined;
+    return false;
+  }
+
+  private whyNothing(ms: number, place: Place): string {
+    if (place?.kind === 'stretch') return 'This part of the recording cannot be played.';
+    const reason = place?.kind === 'gap' ? place.reason : this.buffer.source.reason(ms, ms + 1);
+    return `No recording: ${reason}`;
   }
 
   private follow(media: number): void {
@@ -141,7 +163,7 @@ export class SyncedPlayer {
     const end = this.buffer.ranges?.at(-1)?.end;
     const coming =
       this.filledFromMs !== undefined &&
-      ms >= this.filledFromMs - 500 &&
+      ms >= Math.max(this.filledFromMs - 500, this.buffer.keptFromMs) &&
       (end === undefined || this.mediaTime(ms) < end + fillAheadMs / 1_000);
     if (coming && (this.problem === '' || now - this.filledAt < retryMs)) return;
     if (now - this.filledAt < 200) return;

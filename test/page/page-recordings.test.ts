@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
+import { readVideo, waitFor } from '../support/chromium.ts';
 import {
   artefacts,
   gateAt,
@@ -77,6 +78,27 @@ describe('the page’s recordings', { timeout: 240_000 }, () => {
         await page.waitForSelector('.row-stretch:has-text("now")');
       },
     );
+  });
+
+  it('leaves nothing out of a segment that has grown by much between two questions', () => {
+    const { archive } = fixture;
+    archive.openSinceMs = Date.now() - 40_000;
+    archive.openUntilMs = archive.openSinceMs + 12_000;
+    const { openSinceMs } = archive;
+    const at = openSinceMs + 8_000;
+    return withPage(fixture, `#/camera/stairs?at=${new Date(at).toISOString()}`, {}, async ({ page }) => {
+      await played(page, at);
+      await page.click('button[aria-label="Pause"]');
+      const ahead = async () => (await readVideo(page, '.picture-recording video')).ahead;
+      await waitFor('all that is written is there', ahead, (seconds) => seconds > 1);
+      archive.openUntilMs = Number.POSITIVE_INFINITY;
+      await waitFor('more is there', ahead, (seconds) => seconds > 8);
+      await page.click('button[aria-label="Play"]');
+      await played(page, openSinceMs + 12_500);
+      await page.selectOption('.speed', '4');
+      await played(page, openSinceMs + 33_000);
+      assert.doesNotMatch(await page.innerText('.picture-recording'), /Jumped over/);
+    });
   });
 
   it('plays across a gap, with a note, and across segments and holders as one timeline', () => {

@@ -36,6 +36,8 @@ export class PageArchive {
   readonly files: ReadonlyMap<string, Buffer>;
   /** when the segment of `stairs` was begun; 0: it was not */
   openSinceMs = 0;
+  /** up to when it is written, if that is before now */
+  openUntilMs = Number.POSITIVE_INFINITY;
 
   constructor(files: ReadonlyMap<string, Buffer>, facts: RecordedFacts) {
     this.files = files;
@@ -71,7 +73,6 @@ export class PageArchive {
 
   private plansOf(camera: string): SegmentPlan[] {
     const { fromMs, gapFromMs, gapToMs, thirdFromMs, toMs } = this.facts;
-    const now = Date.now();
     if (camera === 'gate') {
       return [
         { server: 'north', fromMs, toMs: gapFromMs, file: 'a' },
@@ -80,10 +81,11 @@ export class PageArchive {
       ];
     }
     if (camera === 'stairs') {
-      const writtenMs = now - ((now - this.openSinceMs) % 1_000);
-      const begun = this.openSinceMs > 0 && writtenMs > this.openSinceMs;
-      return begun ? [{ server: 'south', fromMs: this.openSinceMs, toMs: writtenMs, file: 'o' }] : [];
+      const fromMs = this.openSinceMs;
+      const toMs = fromMs + this.openSeconds * 1_000;
+      return fromMs > 0 && toMs > fromMs ? [{ server: 'south', fromMs, toMs, file: 'o' }] : [];
     }
+    const now = Date.now();
     const firstMs = now - (now % minuteMs) - 23 * 60 * minuteMs;
     const minutes = Array.from({ length: 23 * 60 }, (_, minute) => minute);
     return minutes
@@ -115,8 +117,12 @@ export class PageArchive {
   private openFile(): Buffer {
     const whole = this.files.get('a') ?? Buffer.alloc(0);
     const ends = fragmentEnds(whole);
-    const written = Math.floor((Date.now() - this.openSinceMs) / 1000);
-    return whole.subarray(0, ends[Math.min(written, ends.length) - 1] ?? 0);
+    return whole.subarray(0, ends[Math.min(this.openSeconds, ends.length) - 1] ?? 0);
+  }
+
+  /** Whole seconds written of the segment of `stairs`. */
+  private get openSeconds(): number {
+    return Math.floor((Math.min(Date.now(), this.openUntilMs) - this.openSinceMs) / 1_000);
   }
 }
 

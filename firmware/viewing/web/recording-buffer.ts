@@ -121,10 +121,10 @@ export class RecordingBuffer {
         resume: undefined,
       };
       while (segment !== undefined) {
-        const end = await this.appendSegment(segment, place, signal);
+        const done = await this.appendSegment(segment, place, signal);
         const next: SegmentAnswer | undefined = await this.nextSegment(segment, signal);
         const grown = next?.url === segment.url;
-        place = { from: grown ? place.from : 0, resume: grown ? end : undefined };
+        place = { from: grown ? place.from : 0, resume: grown ? done : undefined };
         segment = next;
       }
     } catch (problem) {
@@ -157,7 +157,10 @@ export class RecordingBuffer {
     return { segment: last, ms: Math.max(startMs(last), endMs(last) - 10_000) };
   }
 
-  /** Appends a segment from `from` seconds after its start, or what follows `resume`; returns the last decode time. */
+  /**
+   * Appends a segment from `from` seconds after its start, or what follows the fragment at `resume`; returns where the
+   * last appended fragment is, in seconds after the segment's start.
+   */
   private async appendSegment(
     segment: SegmentAnswer,
     place: { from: number; resume: number | undefined },
@@ -166,15 +169,15 @@ export class RecordingBuffer {
     let done = place.resume;
     let init: SegmentInit | undefined;
     let offset: number | undefined;
-    const from =
-      done === undefined ? place.from : Math.max(0, (endMs(segment) - startMs(segment)) / 1000 - 10);
+    // the fragment that was appended last is read again, as reading begins with the one that holds a time
+    const from = done ?? place.from;
     try {
       for await (const part of readSegment(segment, from, signal)) {
         if (part.kind === 'init') {
           await this.appendInit(part, { segment, from: place.from, resumed: done !== undefined }, signal);
           init = part;
-        } else if (init !== undefined && (done === undefined || part.time > done)) {
-          done = part.time;
+        } else if (init !== undefined && (done === undefined || part.time - init.firstTime > done)) {
+          done = part.time - init.firstTime;
           offset ??= this.offsetOf(segment, init.firstTime, clockOrigin(part.bytes) ?? 0);
           await this.room(part.time + offset, signal);
           this.append(part.bytes, init, offset);

@@ -130,7 +130,7 @@ export async function request<T>(
 }
 
 /** An answer's body; calls back at each part of it. */
-export async function bytesOf(response: Response, onPart: () => void): Promise<Uint8Array> {
+async function bytesOf(response: Response, onPart: () => void): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   const reader = response.body?.getReader();
   for (let part = await reader?.read(); part?.done === false; part = await reader?.read()) {

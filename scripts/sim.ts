@@ -4,7 +4,9 @@
  *     npm run sim -- --seeds 2000 [--first SEED] [--jobs J] [--stop]   many seeds; --stop: only until one fails
  *     npm run sim -- --seed S [--trace]                                one seed; with everything that was said and sent
  *     npm run sim -- --scenario FILE [--trace]                         a scenario from a file
- *     npm run sim -- --servers 1000 --cameras 10 [--report | --trace]  one large network; what it costs
+ *     npm run sim -- --servers 1000 --cameras 10 [--kill 0,10,50,90] [--trace]
+ *         one large network; what it costs to start it, to be idle, to let one server join, and to lose so many percent
+ *         of its servers at once (0: one server); --trace tells where it is
  *     npm run sim -- --mutants [--budget SEEDS] [--only NAME]          planted bugs: every one must be found
  *
  * The last line is `N passed, N failed`. The first failure is made smaller (unless `--whole`) and written to a scenario
@@ -38,7 +40,7 @@ const { values } = parseArgs({
     servers: { type: 'string' },
     cameras: { type: 'string', default: '10' },
     trace: { type: 'boolean', default: false },
-    report: { type: 'boolean', default: false },
+    kill: { type: 'string', default: '0,10,50,90' },
     mutants: { type: 'boolean', default: false },
     budget: { type: 'string', default: '400' },
     only: { type: 'string', default: '' },
@@ -54,6 +56,14 @@ function wholeNumber(name: string, text: string): number {
   const value = Number(text);
   if (text !== '' && Number.isSafeInteger(value) && value >= 0) return value;
   console.error(`sim: --${name} wants a whole number, not "${text}"`);
+  return process.exit(2);
+}
+
+/** Numbers from 0 to 99, separated by commas; an empty text: none. */
+function percents(name: string, text: string): number[] {
+  const values = text === '' ? [] : text.split(',').map((one) => wholeNumber(name, one));
+  if (values.every((value) => value < 100)) return values;
+  console.error(`sim: --${name} wants percents below 100, not "${text}"`);
   return process.exit(2);
 }
 
@@ -177,6 +187,7 @@ if (values.worker) {
       servers,
       camerasPerServer: wholeNumber('cameras', values.cameras),
       seed: wholeNumber('seed', values.seed ?? '1'),
+      killPercents: percents('kill', values.kill),
     },
     values.trace,
   );

@@ -6,6 +6,7 @@
  * the lists, its epoch then (4 bytes). Claims to it that are not newer and not online are not shown any more, whoever
  * made them: its manager may never come back to take its own claim back. A camera that returns has a higher epoch.
  */
+import type { DocumentRow } from './packets.ts';
 import type { SiteDocument } from './site-document.ts';
 
 /** The kind of these rows. */
@@ -36,4 +37,12 @@ export function deletionOf(document: Pick<SiteDocument, 'get'>, camera: string):
 /** Whether a claim with this epoch, that is not online, belongs to a camera that is gone. */
 export function isGone(document: Pick<SiteDocument, 'get'>, camera: string, epoch: number): boolean {
   return epoch <= (deletionOf(document, camera)?.epoch ?? 0);
+}
+
+/** Cameras that somebody took off the lists, whether they came back or not. */
+export function removedCameras(rows: readonly DocumentRow[]): string[] {
+  const removed = rows.filter(
+    ({ kind, id, value }) => kind === historyDeletion && isGone({ get: () => value }, id, 1),
+  );
+  return removed.map(({ id }) => id);
 }

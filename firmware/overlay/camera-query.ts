@@ -2,7 +2,8 @@
  * Who manages a camera, and who did [0088]–[0091] (claims 12, 25). Any server answers: the manager from its own tables,
  * any other by asking the manager, and if that has passed the camera on, the next one, at most `hopsMax` times.
  *
- * Invariants: every query is answered, in time; an answer without the manager's own word says `unreachable`.
+ * Invariants: every query is answered, in time; an answer without the manager's own word says `unreachable`. A question
+ * whose link is closed is asked over another one: of two dials that cross, one is closed with what was said on it.
  */
 import type { Contacts } from './contacts.ts';
 import type { LinkId, QueryAnswer } from './effects.ts';
@@ -21,11 +22,18 @@ interface Manager {
   readonly epoch: number;
 }
 
+/** A question that waits for a reply. */
+interface Asked {
+  readonly link: LinkId;
+  readonly askAgain: () => void;
+}
+
 export class CameraQuery {
   private readonly context: ServerContext;
   private readonly contacts: Contacts;
   private readonly served: ServedCameras;
   private readonly requests: Requests<Body>;
+  private readonly asked = new Map<number, Asked>();
 
   constructor(context: ServerContext, contacts: Contacts, served: ServedCameras) {
     this.context = context;
@@ -44,28 +52,45 @@ export class CameraQuery {
     this.askManager(query, camera, { ...claim, address: context.addressOf(claim.server) }, hopsMax);
   }
 
+  /** At the end of every step, when it is clear which link of a server stays. */
+  settle(): void {
+    for (const [request, { link, askAgain }] of this.asked) {
+      if (this.context.links.get(link) !== undefined) continue;
+      this.asked.delete(request);
+      askAgain();
+    }
+  }
+
   private askManager(query: number, camera: string, manager: Manager, hops: number, again = false): void {
     const { context } = this;
+    let spare = 1;
     const request = this.requests.open(context.now + context.profile.replyMs, manager.server, (reply) => {
+      this.asked.delete(request);
       if (reply !== undefined) return this.replied(query, reply, manager, hops);
       // Perhaps it was only an old connection that was silent.
       if (again) return this.unreachable(query, camera, manager);
       this.askManager(query, camera, manager, hops, true);
     });
     const wish = {
-      use: (link: LinkId) => context.send(link, 'cam-query', { ...this.empty(camera), request }),
-      failed: () => this.requests.settle(request, manager.server, undefined),
+      use: (link: LinkId) => {
+        if (!this.requests.has(request)) return;
+        this.asked.set(request, { link, askAgain });
+        context.send(link, 'cam-query', { ...this.empty(camera), request });
+      },
+      failed: () => {
+        if (spare > 0) askAgain();
+        else this.requests.settle(request, manager.server, undefined);
+      },
     };
-    this.contacts.reach(manager.server, manager.address, wish, {
-      fresh: again && !this.isHeard(manager.server),
-    });
-  }
-
-  /** A neighbor that speaks: its link is a new one by now, or silent no longer. Others may be closed as crossed dials. */
-  private isHeard(server: string): boolean {
-    const { links, neighbors, now, profile } = this.context;
-    const link = links.get(neighbors.get(server)?.link ?? -1);
-    return link !== undefined && now - link.heardAt < profile.echoMs / 2;
+    const reach = (fresh: boolean): void =>
+      this.contacts.reach(manager.server, manager.address, wish, { fresh });
+    // Once: a peer that closes every link would be dialled all the time.
+    const askAgain = (): void => {
+      if (spare === 0 || !this.requests.has(request)) return;
+      spare -= 1;
+      reach(false);
+    };
+    reach(again);
   }
 
   private replied(query: number, reply: Body, manager: Manager, hops: number): void {

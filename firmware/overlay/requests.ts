@@ -32,6 +32,11 @@ export class Requests<R> {
     return request;
   }
 
+  /** Whether it still waits. */
+  has(request: number): boolean {
+    return this.waiting.has(request);
+  }
+
   /** A reply of `from` came; false when nobody waits for it, or not from there. */
   settle(request: number, from: string, reply: R | undefined): boolean {
     const waiting = this.waiting.get(request);

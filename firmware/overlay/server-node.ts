@@ -185,6 +185,7 @@ export class ServerNode implements OverlayNode {
     if (lateBy > lateMs && event.type !== 'start') this.wasAway(lateBy);
     this.handle(event);
     this.exchange.settle();
+    this.query.settle();
     this.rememberChanges();
     return context.takeEffects();
   }

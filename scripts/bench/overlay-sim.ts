@@ -10,9 +10,10 @@ const sizes = {
   quick: { servers: 30, camerasPerServer: 2 },
   full: { servers: 300, camerasPerServer: 10 },
 } as const;
+const killPercents = [0, 10, 50, 90];
 
 export async function benchOverlay(quick: boolean): Promise<Figure[]> {
-  const lines = measureScale({ ...(quick ? sizes.quick : sizes.full), seed: 1 });
+  const lines = measureScale({ ...(quick ? sizes.quick : sizes.full), seed: 1, killPercents });
   const lost = lines.filter(({ value }) => Number.isNaN(value));
   if (lost.length > 0) throw new Error(`never happened: ${lost.map(({ what }) => what).join('; ')}`);
   return lines.map(({ what, value, unit }) => ({ figure: what, value, unit }));

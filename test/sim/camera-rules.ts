@@ -131,7 +131,8 @@ interface Gap {
 
 /**
  * A camera whose manager is gone has another one soon, while nothing else is wrong: no cut, no loss, no pause, enough
- * capacity. The gap runs from the manager's end (not from when the camera notices) to the next management.
+ * capacity. The gap runs from the manager's end (not from when the camera notices) to the next management; without any
+ * server, from when one is there again.
  */
 export class GapsAreShort implements Rule {
   readonly name = 'the recording gap is at most lease, detection and slot';
@@ -141,7 +142,8 @@ export class GapsAreShort implements Rule {
   private readonly say: Say;
   private readonly calmSince: () => number;
   private readonly gaps = new Map<SimUnit, Gap>();
-  private lastServerEnd = 0;
+  /** when a server ended, or the first one came */
+  private sinceMs = 0;
 
   constructor(world: SimWorld, say: Say, calmSince: () => number) {
     this.world = world;
@@ -149,12 +151,17 @@ export class GapsAreShort implements Rule {
     this.calmSince = calmSince;
   }
 
+  started(unit: SimUnit): void {
+    const { liveServers, now } = this.world;
+    if (unit.role === 'server' && liveServers.every((one) => one === unit)) this.sinceMs = now;
+  }
+
   ended(unit: SimUnit): void {
     if (unit.role === 'camera') {
       this.gaps.delete(unit);
       return;
     }
-    this.lastServerEnd = this.world.now;
+    this.sinceMs = this.world.now;
     for (const camera of this.world.liveCameras) {
       if (camera.management?.server === unit.id) this.begin(camera, `${unit.id} ended`);
     }
@@ -173,7 +180,7 @@ export class GapsAreShort implements Rule {
 
   sample(): void {
     for (const [camera, gap] of this.gaps) {
-      const lastMs = this.world.now - Math.max(gap.lostAt, this.lastServerEnd);
+      const lastMs = this.world.now - Math.max(gap.lostAt, this.sinceMs);
       const boundMs = this.boundMs();
       if (lastMs <= boundMs || !this.isCalm(gap) || !this.hasRoom()) continue;
       this.gaps.delete(camera);

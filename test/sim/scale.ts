@@ -1,6 +1,6 @@
 /**
- * One large network in virtual time: what it costs to join, to be idle, to lose a tenth, half and nine tenths of its
- * servers at once, and to start cold, all within a second. Bytes are those of frames with a TLS record (22 B) and TCP/IP
+ * One large network in virtual time: what it costs to start cold, all within a second, to be idle, to let a server
+ * join, and to lose some of its servers at once. Bytes are those of frames with a TLS record (22 B) and TCP/IP
  * headers (52 B) around each. Times are ms of virtual time.
  */
 
@@ -14,6 +14,8 @@ export interface ScaleOptions {
   readonly servers: number;
   readonly camerasPerServer: number;
   readonly seed: number;
+  /** how many of its servers it loses at once, one after another; 0: a single server */
+  readonly killPercents: readonly number[];
 }
 
 export interface ScaleLine {
@@ -271,7 +273,7 @@ function followProgress(world: SimWorld, onProgress: (text: string) => void): vo
   const { length } = world.liveServers;
   const text = `${length} servers live, ${unmanaged(world)} cameras without one, they sent ${packets} packets`;
   onProgress(`${(world.now / 1_000).toFixed(2)} s: ${text}`);
-  world.at(world.now + stepMs, () => followProgress(world, onProgress));
+  world.at(stepMs, () => followProgress(world, onProgress));
 }
 
 /** Measures; each line is told as soon as it is known. */
@@ -309,7 +311,7 @@ export function measureScale(
     part(world, lines);
     tell();
   }
-  for (const percent of [0, 10, 50, 90]) {
+  for (const percent of options.killPercents) {
     const all = world.liveServers.length;
     const count = percent === 0 ? 1 : Math.floor((all * percent) / 100);
     const label = percent === 0 ? 'one dies' : `${percent} % die (${count} of ${all})`;

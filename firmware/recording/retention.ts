@@ -3,7 +3,8 @@
  *
  * Invariants: a protected recording is never deleted; neither is anything on a volume that is missing or has failed,
  * for nobody knows what is there; open segments count as recorded but are never deleted; whatever a disk says, one
- * pass deletes no more than is missing at its beginning. Deleting is done in small rounds (deletion.ts), so recording
+ * pass deletes no more than is missing at its beginning, and none goes on while what was deleted does not become free
+ * (freed-space.ts). Deleting is done in small rounds (deletion.ts), so recording
  * goes on meanwhile. Ages are not believed for a day after this machine's clock was set by more than an hour, because
  * a wrong date would make everything old. UTC in µs; bytes.
  */
@@ -11,6 +12,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Failure } from '../base/failure.ts';
 import { finishDeletions } from './deletion.ts';
 import type { Disk } from './disk.ts';
+import { FreedSpace } from './freed-space.ts';
 import type { SegmentRef } from './index-rows.ts';
 import { type Ledger, placeOfSum } from './ledger.ts';
 import {
@@ -31,6 +33,8 @@ const segmentsPerBatch = 32;
 const room = { bytesMin: 64_000_000, shareMax: 1 / 16 } as const;
 /** Rounds of making room before a disk counts as full. */
 const roomRoundsMax = 4;
+/** A file system may free what was deleted so much later, without being called full. */
+const freesLateMs = 60_000;
 /** The clock was set when it moved by more against the one that cannot be set. */
 const clockStepMs = 3_600_000;
 const clockDoubtMs = 86_400_000;
@@ -76,9 +80,13 @@ export interface RetentionReport {
 
 /** Volumes on one file system. */
 interface Device {
+  /** the file system */
+  readonly id: string;
   readonly volumes: VolumeStatus[];
   /** free beyond what should be; below 0 something must go */
   spareBytes: number;
+  /** free, or recordings */
+  levelBytes: number;
   reserveBytes: number;
   roomBytes: number;
 }
@@ -86,6 +94,7 @@ interface Device {
 export class Retention {
   private readonly options: RetentionOptions;
   private readonly sources: SegmentSources;
+  private readonly freed = new FreedSpace();
   private last: Promise<unknown> = Promise.resolve();
   private clockOffsetMs: number | undefined;
   private doubtUntilMs = Number.NEGATIVE_INFINITY;
@@ -100,12 +109,17 @@ export class Retention {
     return this.alone(async () => {
       const done = await this.finish();
       for (const device of await this.devices()) {
-        if (device.spareBytes >= 0) continue;
-        const freed = await this.deleteBytes(this.sourceOf(device), -device.spareBytes);
-        add(done, freed);
+        if (device.spareBytes >= 0) {
+          this.observe(device);
+          continue;
+        }
+        const deleted = await this.give(device, -device.spareBytes);
+        add(done, deleted);
         // Without anything left to delete, half of the reserve may be used up.
-        device.spareBytes += freed.bytes;
-        if (device.spareBytes < -device.reserveBytes / 2) this.tellFull(device);
+        device.spareBytes += deleted.bytes;
+        const owingMs = this.owingMs(device);
+        const late = owingMs > 0 && owingMs < freesLateMs;
+        if (device.spareBytes < -device.reserveBytes / 2 && !late) this.tellFull(device);
       }
       if (done.segments > 0 && this.usable().some(({ state }) => state.is === 'full')) {
         await this.options.volumes.check();
@@ -140,8 +154,8 @@ export class Retention {
   }
 
   /**
-   * A volume is full: makes room on it at once. When nothing unprotected is left there, the volume is told that it is
-   * full and nothing is deleted.
+   * A volume is full: makes room on it at once. When nothing unprotected is left there, or what was deleted just before
+   * has not become free, the volume is told that it is full and nothing is deleted.
    */
   makeRoom(volume: Volume): Promise<RetentionReport> {
     return this.alone(async () => {
@@ -151,18 +165,41 @@ export class Retention {
           volumes.some(({ number }) => number === volume.number),
         );
         if (device === undefined || (round > 0 && device.spareBytes >= 0)) break;
-        const freed = await this.deleteBytes(
-          this.sourceOf(device),
-          Math.max(-device.spareBytes, device.roomBytes),
-        );
-        add(done, freed);
-        if (freed.segments > 0) continue;
-        if (round === 0) this.tellFull(device);
-        break;
+        const deleted = await this.give(device, Math.max(-device.spareBytes, device.roomBytes));
+        add(done, deleted);
+        if (deleted.segments === 0 && round === 0) this.tellFull(device);
+        if (deleted.segments === 0 || this.owingMs(device) > 0) break;
       }
       if (done.segments > 0) await this.options.volumes.check();
       return done;
     });
+  }
+
+  /** Deletes so many bytes of a file system, as far as that is of use. */
+  private async give({ id }: Device, missing: number): Promise<RetentionReport> {
+    const { clock } = this.options;
+    // Others may have been deleted from for long.
+    const before = await this.device(id);
+    if (before === undefined) return { segments: 0, bytes: 0 };
+    this.observe(before);
+    const bytes = this.freed.allowed(id, { missing, trial: before.roomBytes }, clock.monotonicMs());
+    if (bytes === 0) return { segments: 0, bytes: 0 };
+    const deleted = await this.deleteBytes(this.sourceOf(before), bytes);
+    const after = await this.device(id);
+    if (after !== undefined) this.freed.deleted(id, deleted.bytes, after.levelBytes, clock.monotonicMs());
+    return deleted;
+  }
+
+  private observe({ id, levelBytes: level, spareBytes }: Device): void {
+    this.freed.observe(id, { level, enough: spareBytes >= 0 }, this.options.clock.monotonicMs());
+  }
+
+  private owingMs({ id }: Device): number {
+    return this.freed.owingMs(id, this.options.clock.monotonicMs());
+  }
+
+  private async device(id: string): Promise<Device | undefined> {
+    return (await this.devices()).find((one) => one.id === id);
   }
 
   private settingsNow(): RetentionSettings {
@@ -192,14 +229,17 @@ export class Retention {
       const reserveBytes = reserveBytesOf(totalBytes, this.options.settings.reserveMb);
       const roomBytes = Math.min(room.bytesMin, totalBytes * room.shareMax);
       const device = devices.get(usage.device) ?? {
+        id: usage.device,
         volumes: [],
         spareBytes: freeBytes - reserveBytes,
+        levelBytes: freeBytes,
         reserveBytes,
         roomBytes,
       };
       // One that is full needs more than the last bytes before it is used again.
       if (volume.state.is === 'full') device.spareBytes = freeBytes - Math.max(reserveBytes, roomBytes);
       device.volumes.push(volume);
+      device.levelBytes += this.recordedBytes(new Set([volume.number]));
       devices.set(usage.device, device);
     }
     return [...devices.values()];
@@ -217,10 +257,13 @@ export class Retention {
     return this.sources.ofVolumes(volumes.map(({ number }) => number));
   }
 
-  private tellFull({ volumes }: Device): void {
-    for (const volume of volumes) {
-      this.options.volumes.full(volume, `${volume.folder}: full, and nothing is left that may be deleted`);
-    }
+  private tellFull(device: Device): void {
+    const why =
+      this.owingMs(device) === 0
+        ? 'nothing is left that may be deleted'
+        : 'what was deleted does not become free; snapshots may keep it: delete those, or keep fewer';
+    for (const volume of device.volumes)
+      this.options.volumes.full(volume, `${volume.folder}: full, and ${why}`);
   }
 
   /** Sealed and open, on these volumes, of one camera or of all. */

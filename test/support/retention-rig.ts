@@ -31,6 +31,12 @@ export class RetentionRig implements AsyncDisposable {
   clockTrusted = true;
   /** unlinking a path that contains this fails */
   failRemove = '\0';
+  /** what is unlinked is kept by a snapshot, or not free yet */
+  snapshot = false;
+  /** called whenever a file is unlinked */
+  onRemove: () => Promise<void> = async () => undefined;
+  /** bytes that are unlinked and not free */
+  kept = 0;
   /** the marker of this volume is gone */
   missing = -1;
   retention: Retention;
@@ -144,7 +150,9 @@ export class RetentionRig implements AsyncDisposable {
           if (path.includes(this.failRemove)) {
             throw new Failure('FILE_IO', `${path}: fails as the test wants`, { advice: 'Nothing.' });
           }
+          if (this.snapshot) this.kept += (await stat(path)).size;
           await realDisk.remove(path);
+          await this.onRemove();
           this.log.push('remove');
         },
         syncDirectory: async (path) => {
@@ -186,7 +194,7 @@ export class RetentionRig implements AsyncDisposable {
       (one) => (this.devices.get(one.number) ?? `dev-${one.number}`) === device,
     );
     const totalBytes = this.sizes.get(sharing[0]?.number ?? 0) ?? 0;
-    let used = 0;
+    let used = this.kept;
     for (const { folder } of sharing) {
       for (const name of await readdir(folder, { recursive: true })) {
         const file = await stat(join(folder, name));

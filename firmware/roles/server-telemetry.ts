@@ -14,7 +14,7 @@ import type { Log } from '../runtime/log.ts';
 import { type MetricSources, Metrics } from '../telemetry/metrics.ts';
 import { MqttTelemetry } from '../telemetry/mqtt-telemetry.ts';
 import { TelemetryCounts } from '../telemetry/telemetry-counts.ts';
-import type { TelemetrySources } from '../telemetry/telemetry-session.ts';
+import type { TelemetrySources } from '../telemetry/telemetry-sources.ts';
 import { Topics } from '../telemetry/topics.ts';
 import { newestFrame } from '../viewing/frame-pictures.ts';
 import type { LiveHub } from '../viewing/live-hub.ts';

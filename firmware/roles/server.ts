@@ -15,6 +15,7 @@ import { beginIncarnation } from '../io/state-file.ts';
 import { systemRandom } from '../io/system-random.ts';
 import { loadIdentity } from '../io/tls-identity.ts';
 import { listenForLinks } from '../io/tls-link.ts';
+import { removedCameras } from '../overlay/camera-deletion.ts';
 import { profiles } from '../overlay/constants.ts';
 import type { Address, DocumentRow } from '../overlay/packets.ts';
 import { ServerNode } from '../overlay/server-node.ts';
@@ -248,6 +249,7 @@ export async function startServer(options: ServerOptions): Promise<AsyncDisposab
     const linkCosts = () => present().tables().neighbor.oneHop;
     const sources = {
       directory,
+      removed: () => removedCameras(present().document()),
       status,
       disks,
       live,

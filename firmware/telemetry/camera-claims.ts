@@ -41,8 +41,6 @@ export interface ClaimChanges {
   /** to be listened to from now on, and no longer */
   readonly begun: readonly string[];
   readonly ended: readonly string[];
-  /** those ended that this server spoke for till then */
-  readonly spokenFor: readonly string[];
 }
 
 export class CameraClaims {
@@ -73,9 +71,8 @@ export class CameraClaims {
       }
     }
     const ended = [...this.held.keys()].filter((id) => !wanted.has(id));
-    const spokenFor = ended.filter((id) => this.standing(nowMs, id) !== 'silent');
     for (const id of ended) this.held.delete(id);
-    return { begun, ended, spokenFor };
+    return { begun, ended };
   }
 
   /** The broker listens to this server's wish to hear of a camera. */

@@ -2,23 +2,20 @@
  * One session with a broker: says everything anew when it begins, then what has changed, and hears commands.
  *
  * Invariants: a topic's message is put again only when it differs from the last one, or everything is announced anew;
- * of a camera nothing is said unless its claim allows it (camera-claims.ts); a camera's state comes before its
- * availability, for a manager that was replaced falls silent by the state.
+ * of a camera nothing is said unless its claim allows it (camera-claims.ts), but that it was removed; a camera's state
+ * comes before its availability, for a manager that was replaced falls silent by the state.
  */
 import type { Clock } from '../base/clock.ts';
 import { messageOf } from '../base/failure.ts';
 import type { Random } from '../overlay/effects.ts';
 import type { Log } from '../runtime/log.ts';
-import type { SiteSettings } from '../site/site-settings.ts';
-import type { DisksAnswer, StatusAnswer } from '../viewing/api.ts';
-import type { CameraEntry, Directory } from '../viewing/directory.ts';
-import type { LiveHub } from '../viewing/live-hub.ts';
-import type { StreamAccess } from '../viewing/stream-access.ts';
+import type { StatusAnswer } from '../viewing/api.ts';
+import type { CameraEntry } from '../viewing/directory.ts';
 import type { BrokerMessage, BrokerSession, HeardMessage } from './broker.ts';
 import { CameraClaims } from './camera-claims.ts';
 import { CommandDesk } from './command-desk.ts';
 import { parseClaim } from './commands.ts';
-import { type EventSource, eventReport } from './event-source.ts';
+import { eventReport } from './event-source.ts';
 import { HeardRate } from './heard-rate.ts';
 import {
   cameraDiscovery,
@@ -29,10 +26,11 @@ import {
 } from './home-assistant.ts';
 import { KnownStreams } from './known-streams.ts';
 import { Outgoing } from './outgoing.ts';
+import { RemovedCameras } from './removed-cameras.ts';
 import { type CameraFacts, cameraReport, serverReport } from './reports.ts';
 import { SnapshotRounds } from './snapshot-rounds.ts';
-import type { SteerAccess } from './steer-access.ts';
 import type { TelemetryCounts } from './telemetry-counts.ts';
+import type { TelemetrySources } from './telemetry-sources.ts';
 import type { Topics } from './topics.ts';
 
 /** How often everything is looked at. */
@@ -40,24 +38,6 @@ const tickMs = 1_000;
 /** All servers hear at once that Home Assistant has started: they answer at different times. */
 const announceMs = 3_000;
 const farewellMs = 1_000;
-
-/** Where telemetry finds what it tells. */
-export interface TelemetrySources {
-  readonly directory: Directory;
-  readonly status: () => StatusAnswer;
-  /** absent where nobody looks after the machine */
-  readonly disks?: (() => DisksAnswer) | undefined;
-  readonly live: Pick<LiveHub, 'snapshot'>;
-  readonly streams: StreamAccess;
-  readonly steering?: SteerAccess | undefined;
-  readonly events?: EventSource | undefined;
-  /** A camera is told something on behalf of the broker; for the audit log. */
-  readonly onCommand?: ((camera: string, command: 'ptz' | 'stream') => void) | undefined;
-  /** A JPEG of what a camera of this server shows now. */
-  readonly frame?: ((camera: string) => Promise<Uint8Array | undefined>) | undefined;
-  /** what people have named cameras and servers; '' for one without a name */
-  readonly names?: Pick<SiteSettings, 'ofCamera' | 'ofServer'> | undefined;
-}
 
 export interface TelemetryOptions {
   readonly topics: Topics;
@@ -84,6 +64,9 @@ export class TelemetrySession {
   /** by topic, as it was published last */
   private readonly last = new Map<string, string>();
   private readonly refusedTopics = new Set<string>();
+  /** what Home Assistant was told of a camera last, by camera */
+  private readonly devices = new Map<string, string>();
+  private readonly removed: RemovedCameras;
   private cancelTick = (): void => undefined;
   private cancelAnnounce: (() => void) | undefined;
   private ended = false;
@@ -106,7 +89,11 @@ export class TelemetrySession {
         void session.close();
       },
     });
-    this.claims = new CameraClaims(identity.server, options.goneMs);
+    const { goneMs } = options;
+    this.claims = new CameraClaims(identity.server, goneMs);
+    const { directory, removed } = sources;
+    const forget = (camera: string): boolean => this.forget(camera);
+    this.removed = new RemovedCameras({ clock, goneMs, directory, removed, forget });
     this.streams = new KnownStreams(sources.streams, clock);
     this.desk = new CommandDesk({
       counts,
@@ -203,6 +190,7 @@ export class TelemetrySession {
     this.sayServer();
     this.follow();
     this.sayCameras();
+    this.removed.look();
   }
 
   private managed(): CameraEntry[] {
@@ -218,14 +206,10 @@ export class TelemetrySession {
   private follow(): void {
     const { topics, clock } = this.options;
     const cameras = this.managed().map(({ id, epoch, state }) => ({ id, epoch, online: state === 'online' }));
-    const { begun, ended, spokenFor } = this.claims.observe(clock.monotonicMs(), cameras);
-    const listed = new Set(this.options.sources.directory.cameras().map(({ id }) => id));
+    const { begun, ended } = this.claims.observe(clock.monotonicMs(), cameras);
     for (const camera of ended) {
-      const own = [topics.discovery('camera', camera), ...topics.heardOf(camera)];
-      // One that was taken off the site's list is nobody's any more: the broker and Home Assistant forget it, also what
-      // an earlier session said.
-      if (!listed.has(camera) && spokenFor.includes(camera)) for (const topic of own) this.say(topic, '');
-      for (const topic of own) this.last.delete(topic);
+      for (const topic of this.retainedOf(camera)) this.last.delete(topic);
+      this.devices.delete(camera);
       this.streams.forget(camera);
     }
     if (ended.length > 0)
@@ -237,6 +221,19 @@ export class TelemetrySession {
         this.claims.listening(clock.monotonicMs(), camera);
       });
     }
+  }
+
+  private retainedOf(camera: string): string[] {
+    const { topics } = this.options;
+    const said = (['state', 'availability'] as const).map((leaf) => topics.camera(camera, leaf));
+    return [topics.discovery('camera', camera), ...said];
+  }
+
+  /** Whether the broker had not been told so already. */
+  private forget(camera: string): boolean {
+    const known = this.retainedOf(camera).filter((topic) => this.last.get(topic) !== '');
+    for (const topic of known) this.say(topic, '');
+    return known.length > 0;
   }
 
   private async listen(topics: readonly string[]): Promise<void> {
@@ -297,12 +294,20 @@ export class TelemetrySession {
     const { topics, identity, sources, snapshotSeconds } = this.options;
     // One that cannot even say how it streams will not say how it turns.
     const turns = stream === null ? (mount ?? null) : mount;
-    if (!online || turns === undefined || stream === undefined) return;
+    const topic = topics.discovery('camera', camera);
+    // Said again as it was, should somebody have taken it away.
+    if (!online || turns === undefined || stream === undefined) {
+      const before = this.devices.get(camera);
+      if (before !== undefined) this.say(topic, before);
+      return;
+    }
     const { name = '', group = '' } = sources.names?.ofCamera(camera) ?? {};
     const snapshots = sources.frame !== undefined && snapshotSeconds > 0;
     const sees = sources.events?.kindsOf(camera) ?? [];
     const known = { camera, name, group, mount: turns, frameRate: stream?.frameRate, snapshots, sees };
-    this.say(topics.discovery('camera', camera), JSON.stringify(cameraDiscovery(topics, identity, known)));
+    const device = JSON.stringify(cameraDiscovery(topics, identity, known));
+    this.devices.set(camera, device);
+    this.say(topic, device);
   }
 
   private factsOf(

@@ -28,7 +28,7 @@ describe('a camera', () => {
 
   test('that is gone for good goes from Home Assistant, though that was restarted since it was there', async () => {
     await using broker = await Mosquitto.open();
-    await using rig = startRig(broker, { server: 'ss-1' }, camera('cam-1', 'ss-1', 5));
+    await using rig = startRig(broker, { server: 'ss-1', clockRate: 8 }, camera('cam-1', 'ss-1', 5));
     await until('it has a device', async () => (await broker.retained(discovery)) !== undefined);
     rig.cameras[0] = { ...camera('cam-1', 'ss-1', 5), state: 'offline' };
     await until('it is gone', async () => (await broker.retained(availability)) === 'offline');
@@ -38,8 +38,58 @@ describe('a camera', () => {
     await until('all is told again', () => seen.length > before);
     assert.notEqual(await broker.retained(discovery), undefined, 'offline for now');
     rig.cameras.pop();
+    rig.removed.push('cam-1');
     for (const topic of [discovery, state, availability])
       await until(`${topic} is empty`, async () => ((await broker.retained(topic)) ?? '') === '');
+    rig.cameras.push(camera('cam-1', 'ss-1', 6));
+    await until('it is back', async () => (await broker.retained(availability)) === 'online');
+  });
+
+  test('that was taken off the lists while its manager was away is forgotten by whoever is there', async () => {
+    await using broker = await Mosquitto.open();
+    await broker.publish(discovery, '{"device":{}}', { retain: true });
+    await broker.publish(state, earlier, { retain: true });
+    await using rig = startRig(broker, { server: 'ss-2', clockRate: 8 });
+    rig.removed.push('cam-1');
+    for (const topic of [discovery, state])
+      await until(`${topic} is empty`, async () => ((await broker.retained(topic)) ?? '') === '');
+  });
+
+  test('that is back with another server is told of by that one, though this one knows it as taken off', async () => {
+    await using broker = await Mosquitto.open();
+    await using manager = startRig(broker, { server: 'ss-1' }, camera('cam-1', 'ss-1', 6));
+    await until('ss-1 tells of it', async () => (await broker.retained(availability)) === 'online');
+    for (const present of ['online', 'offline'] as const) {
+      manager.cameras[0] = { ...camera('cam-1', 'ss-1', 6), state: present };
+      await until(`it is ${present}`, async () => (await broker.retained(availability)) === present);
+      const seen = await broker.listen(availability);
+      await using late = startRig(broker, { server: 'ss-2', clockRate: 8 });
+      late.removed.push('cam-1');
+      await until('ss-2 has it forgotten', () => seen.some(({ text }) => text === ''));
+      for (const topic of [discovery, state, availability])
+        await until(`${topic} is there`, async () => ((await broker.retained(topic)) ?? '') !== '');
+    }
+  });
+
+  test('that came back is not forgotten by a server that has just started and does not know it yet', async () => {
+    await using broker = await Mosquitto.open();
+    await using _manager = startRig(broker, { server: 'ss-1' }, camera('cam-1', 'ss-1', 6));
+    await until('ss-1 tells of it', async () => (await broker.retained(availability)) === 'online');
+    const seen = await broker.listen(discovery, state, availability);
+    await using late = startRig(broker, { server: 'ss-2', clockRate: 8 });
+    const other = topics.camera('cam-9', 'state');
+    await broker.publish(other, earlier, { retain: true });
+    late.removed.push('cam-1', 'cam-9');
+    await until(
+      'ss-2 is there',
+      async () => (await broker.retained(topics.server('ss-2', 'state'))) !== undefined,
+    );
+    late.cameras.push(camera('cam-1', 'ss-1', 6));
+    await until('what is gone is forgotten', async () => ((await broker.retained(other)) ?? '') === '');
+    assert.deepEqual(
+      seen.filter(({ text }) => text === ''),
+      [],
+    );
   });
 
   test('that another server has by now is left to it', async () => {

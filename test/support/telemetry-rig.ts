@@ -21,6 +21,8 @@ export interface TelemetryRig extends AsyncDisposable {
   readonly log: string[];
   /** as this server's overlay believes */
   readonly cameras: CameraEntry[];
+  /** taken off the site's lists */
+  readonly removed: string[];
   readonly status: { -readonly [K in keyof StatusAnswer]: StatusAnswer[K] };
   readonly steered: SteerWish[];
   readonly streamed: StreamWish[];
@@ -57,6 +59,7 @@ export function startRig(broker: Mosquitto, options: RigOptions, ...cameras: Cam
     counts: new TelemetryCounts(),
     log: [],
     cameras: [...cameras],
+    removed: [],
     status: { ...statusOf(server), volumes: [volume] },
     steered: [],
     streamed: [],
@@ -84,6 +87,7 @@ export function startRig(broker: Mosquitto, options: RigOptions, ...cameras: Cam
     goneMs,
     sources: {
       directory: { site: 'home', self: server, servers: () => [], cameras: () => rig.cameras },
+      removed: () => rig.removed,
       status: () => rig.status,
       live: { snapshot: () => ({ tracks: [], lastFrameUs: systemClock.utcMs() * 1000 }) },
       streams: {

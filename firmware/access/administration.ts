@@ -40,12 +40,12 @@ export class Administration {
 
   /**
    * Makes or changes a user; whether it was made. `isStillAdmin` tells of whoever asks, when it is about to be written;
-   * `onlyNew`: one that is there already is not changed.
+   * `only`: one that is there already is not changed, or one that is not there (any longer) is not made.
    */
   async putUser(
     typed: string,
     { role, cameras, password }: Rights & { password: string | undefined },
-    { isStillAdmin, onlyNew = false }: { isStillAdmin: () => boolean; onlyNew?: boolean },
+    { isStillAdmin, only }: { isStillAdmin: () => boolean; only?: 'new' | 'known' | undefined },
   ): Promise<Outcome<{ user: User; isNew: boolean }>> {
     const { accounts, passwords, random } = this.options;
     const name = userName(typed);
@@ -56,8 +56,11 @@ export class Administration {
     if (password !== undefined && stored === undefined) return tooBusy;
     if (!isStillAdmin()) return noAdminAnyMore;
     const isNew = accounts.users.get(name) === undefined;
-    if (onlyNew && !isNew) {
+    if (only === 'new' && !isNew) {
       return refused(412, `there is a user ${name} already`, 'Choose another name, or change that user.');
+    }
+    if (only === 'known' && isNew) {
+      return refused(412, `there is no user ${name} any longer`, 'Add the user again, if that is wanted.');
     }
     const row = accounts.users.rowFor({
       name,

@@ -74,13 +74,18 @@ function addUserLists(users: Command, terminal: AccountTerminal): void {
 }
 
 function addUserChanges(users: Command, terminal: AccountTerminal): void {
-  const put = async (name: string, options: RightsOptions, password: string | undefined): Promise<void> => {
+  const put = async (
+    name: string,
+    options: RightsOptions,
+    password: string | undefined,
+    condition: 'if-match' | 'if-none-match',
+  ): Promise<void> => {
     const server = chooseServer(options.server);
     const known = await knownUser(server, name);
     const role = options.role ?? known?.role ?? 'viewer';
     const cameras = chosenCameras(options) ?? (role === 'admin' ? 'all' : (known?.cameras ?? 'all'));
     const wish = { role, cameras, ...(password === undefined ? {} : { password }) };
-    const user = await putJson<UserAnswer>(server, userPath(name), wish);
+    const user = await putJson<UserAnswer>(server, userPath(name), wish, condition);
     print(terminal, options, user, () => formatUsers([user]));
   };
   addRights(addServerOptions(users.command('add').description('make a user; asks for the password')))
@@ -88,20 +93,20 @@ function addUserChanges(users: Command, terminal: AccountTerminal): void {
     .addHelpText('after', '\nExample:\n  starling users add anna --role operator --camera door yard')
     .action(async (name: string, options: RightsOptions) => {
       await requireUser(chooseServer(options.server), name, false);
-      await put(name, options, await askNewPassword(terminal, name));
+      await put(name, options, await askNewPassword(terminal, name), 'if-none-match');
     });
   addRights(addServerOptions(users.command('set').description('change what a user may do')))
     .argument('<name>', 'user')
     .option('--all-cameras', 'every camera')
     .action(async (name: string, options: RightsOptions) => {
       await requireUser(chooseServer(options.server), name, true);
-      await put(name, options, undefined);
+      await put(name, options, undefined, 'if-match');
     });
   addServerOptions(users.command('password').description('give a user a new password; their sessions end'))
     .argument('<name>', 'user')
     .action(async (name: string, options: ServerOptions) => {
       await requireUser(chooseServer(options.server), name, true);
-      await put(name, options, await askNewPassword(terminal, name));
+      await put(name, options, await askNewPassword(terminal, name), 'if-match');
     });
 }
 

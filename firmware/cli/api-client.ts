@@ -86,9 +86,15 @@ export function postJson<T>(server: string, path: string, body?: unknown): Promi
   return askJson(server, path, { method: 'POST', headers: meant, body });
 }
 
-/** The answer to a PUT. */
-export function putJson<T>(server: string, path: string, body: unknown): Promise<T> {
-  return askJson(server, path, { method: 'PUT', headers: meant, body });
+/** The answer to a PUT; with `if-match: *` only what is there is changed, with `if-none-match: *` nothing is. */
+export function putJson<T>(
+  server: string,
+  path: string,
+  body: unknown,
+  condition?: 'if-match' | 'if-none-match',
+): Promise<T> {
+  const headers = condition === undefined ? meant : { ...meant, [condition]: '*' };
+  return askJson(server, path, { method: 'PUT', headers, body });
 }
 
 /** The answer to a PATCH. */

@@ -15,8 +15,8 @@ export class Gate {
     this.waitingMax = waitingMax;
   }
 
-  /** Rejects with what the task rejects with, or with Failure BUSY at once. */
-  async run<T>(task: () => Promise<T>): Promise<T> {
+  /** Rejects with what the task rejects with, with Failure BUSY at once, or when `signal` is aborted before its turn. */
+  async run<T>(task: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     if (this.running >= this.atOnce) {
       if (this.waiting.length >= this.waitingMax) {
         throw new Failure('BUSY', `too many ask for ${this.what} at a time`, {
@@ -24,7 +24,7 @@ export class Gate {
         });
       }
       // Whoever is done hands the place on.
-      await new Promise<void>((resolve) => this.waiting.push(resolve));
+      await this.turn(signal);
     } else {
       this.running += 1;
     }
@@ -35,5 +35,20 @@ export class Gate {
       if (next === undefined) this.running -= 1;
       else next();
     }
+  }
+
+  private turn(signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const come = (): void => {
+        signal?.removeEventListener('abort', leave);
+        resolve();
+      };
+      const leave = (): void => {
+        this.waiting.splice(this.waiting.indexOf(come), 1);
+        reject(signal?.reason);
+      };
+      signal?.addEventListener('abort', leave, { once: true });
+      this.waiting.push(come);
+    });
   }
 }

@@ -23,6 +23,8 @@ import { checkRights, Refusal, refuseUnidentified, userOf } from './routing.ts';
 const livePath = /^\/api\/cameras\/([^/?#]{1,100})\/live(?:\?([^#]{0,1000}))?$/;
 /** Viewers through this server of cameras that others manage. */
 const relaysMax = 512;
+/** Of a camera's places, nobody takes more than half: another user or token finds one. */
+export const placesPerPrincipalMax = viewersPerCameraMax / 2;
 
 /** An upgrade to a WebSocket. */
 export type LiveRequest = Omit<AccessRequest, 'method'>;
@@ -93,8 +95,14 @@ export class LiveDoor {
 
   private admitPrincipal(wanted: Wanted, own: boolean): LiveAdmission {
     const { directory, live } = this.options;
-    const { camera } = wanted;
+    const { camera, asking } = wanted;
     if (!isId(camera)) return refusal(400, 'malformed camera id', 'See /api/cameras for those there are.');
+    // without users, nobody can be told from the others: not here, and not by the server that asks for them
+    const isSomebody = asking.via !== 'open' && !asking.name.startsWith('server:');
+    if (isSomebody && this.guard.count(asking, camera) >= placesPerPrincipalMax) {
+      const often = `${asking.name} watches ${camera} ${placesPerPrincipalMax} times already`;
+      return refusal(429, often, 'Close other pages or players, or use another user or token.');
+    }
     if (live.snapshot(camera) !== undefined) return this.admitHere(wanted);
     const entry = directory.cameras().find(({ id }) => id === camera);
     if (entry === undefined) {

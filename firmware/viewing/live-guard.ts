@@ -50,6 +50,15 @@ export class LiveGuard {
     };
   }
 
+  /** How often somebody watches a camera here; those who have a link of theirs are others. */
+  count({ name, via }: Principal, camera: string): number {
+    let count = 0;
+    for (const { principal, camera: watched } of this.watching) {
+      if (watched === camera && principal.name === name && principal.via === via) count += 1;
+    }
+    return count;
+  }
+
   private arm(): void {
     this.cancelCheck ??= this.clock.after(recheckMs, () => {
       this.cancelCheck = undefined;

@@ -5,7 +5,8 @@
  *
  * Invariants: a video that was planned never changes, so byte ranges of it fit together (the entity tag says which it
  * is); planning reads everything once, `planningMax` at a time; at most `videosMax` videos of at most
- * `progressiveUsMax` and `samplesMax` are held, for `keptMs` after they were used last. Times are µs UTC.
+ * `progressiveUsMax` and `samplesMax` are held, for `keptMs` after they were used last; a plan that nobody has waited for
+ * in `keptMs` is given up. Times are µs UTC.
  */
 import { createHash } from 'node:crypto';
 import type { Clock } from '../base/clock.ts';
@@ -58,6 +59,13 @@ export interface ProgressiveVideo {
 interface Kept {
   readonly video: Promise<ProgressiveVideo>;
   usedAtMs: number;
+  /** whether it has had its turn */
+  readonly turn: { readonly begun: boolean };
+  /** those who wait for the plan */
+  waiting: number;
+  readonly giveUp: AbortController;
+  /** nobody waits: it is about to be given up */
+  cancelGiveUp: (() => void) | undefined;
 }
 
 export class ProgressiveVideos {
@@ -69,33 +77,84 @@ export class ProgressiveVideos {
     this.clock = clock;
   }
 
-  /** Plans the video, or gives the one that was planned. Rejects with NOT_FOUND, USAGE or BUSY. */
-  video(
+  /**
+   * Plans the video, or gives the one that was planned. Rejects with NOT_FOUND, USAGE or BUSY, and when `signal` is
+   * aborted. Who has left may come back: a proxy that waits for a minute asks for the same again.
+   */
+  async video(
     camera: string,
     range: TimeRange,
     sources: PlaybackSources & { own: boolean },
+    signal: AbortSignal,
   ): Promise<ProgressiveVideo> {
+    if (signal.aborted) throw unwanted();
     const nowMs = this.clock.monotonicMs();
     const key = `${camera}/${range.fromUs}/${range.toUs}/${sources.own}`;
-    for (const [other, { usedAtMs }] of this.kept) {
-      if (nowMs - usedAtMs > keptMs) this.kept.delete(other);
+    for (const [other, { usedAtMs, waiting }] of this.kept) {
+      if (waiting === 0 && nowMs - usedAtMs > keptMs) this.kept.delete(other);
     }
-    const known = this.kept.get(key);
-    const video = known?.video ?? this.gate.run(() => plan(camera, range, sources));
+    const kept = this.kept.get(key) ?? this.begin(key, (given) => plan(camera, range, sources, given));
+    kept.usedAtMs = nowMs;
     this.kept.delete(key);
-    this.kept.set(key, { video, usedAtMs: nowMs });
+    this.kept.set(key, kept);
     const oldest = this.kept.size > videosMax ? this.kept.keys().next().value : undefined;
     if (oldest !== undefined) this.kept.delete(oldest);
+    return this.wait(key, kept, signal);
+  }
+
+  private begin(key: string, make: (signal: AbortSignal) => Promise<ProgressiveVideo>): Kept {
+    const giveUp = new AbortController();
+    const turn = { begun: false };
+    const planned = this.gate.run(() => {
+      turn.begun = true;
+      return make(giveUp.signal);
+    }, giveUp.signal);
+    const kept: Kept = { video: planned, usedAtMs: 0, turn, waiting: 0, giveUp, cancelGiveUp: undefined };
     // What failed, or is not all, is tried again by the next who asks.
-    const forget = (): void => {
-      if (this.kept.get(key)?.video === video) this.kept.delete(key);
+    const forget = (): void => this.forget(key, kept);
+    planned.then(({ missing }) => missing.length > 0 && forget(), forget);
+    return kept;
+  }
+
+  private async wait(key: string, kept: Kept, signal: AbortSignal): Promise<ProgressiveVideo> {
+    let left = (): void => undefined;
+    const gone = new Promise<never>((_, reject) => {
+      left = () => reject(unwanted());
+    });
+    kept.waiting += 1;
+    kept.cancelGiveUp?.();
+    signal.addEventListener('abort', left, { once: true });
+    try {
+      return await Promise.race([kept.video, gone]);
+    } finally {
+      signal.removeEventListener('abort', left);
+      kept.waiting -= 1;
+      kept.usedAtMs = this.clock.monotonicMs();
+      if (signal.aborted && kept.waiting === 0) this.leave(key, kept);
+    }
+  }
+
+  private leave(key: string, kept: Kept): void {
+    const giveUp = (): void => {
+      kept.giveUp.abort(unwanted());
+      this.forget(key, kept);
     };
-    video.then(({ missing }) => missing.length > 0 && forget(), forget);
-    return video;
+    if (kept.turn.begun) kept.cancelGiveUp = this.clock.after(keptMs, giveUp);
+    else giveUp();
+  }
+
+  private forget(key: string, kept: Kept): void {
+    if (this.kept.get(key) === kept) this.kept.delete(key);
   }
 }
 
-async function plan(camera: string, range: TimeRange, sources: PlaybackSources): Promise<ProgressiveVideo> {
+async function plan(
+  camera: string,
+  range: TimeRange,
+  sources: PlaybackSources,
+  signal: AbortSignal,
+): Promise<ProgressiveVideo> {
+  if (signal.aborted) throw unwanted();
   const list = await listAllRecordings(camera, range, sources);
   const lost: TimeRange[] = knownMissing(range, list, sources.nowUs);
   const onLost = (stretch: TimeRange): void => {
@@ -105,6 +164,7 @@ async function plan(camera: string, range: TimeRange, sources: PlaybackSources):
   const planned = new PlannedVideo(camera);
   const fragments = fragmentsInOrder({ range, segments: list.segments, holders: sources.holders, onLost });
   for await (const fragment of fragments) {
+    if (signal.aborted) throw unwanted();
     planned.locate(fragment);
     const { chunks, changed } = remuxer.add(fragment);
     for (const chunk of chunks) planned.add(chunk);
@@ -190,6 +250,10 @@ class PlannedVideo {
       read: (from, to, holders) => readBetween({ camera, head, stretches }, { from, to }, holders),
     };
   }
+}
+
+function unwanted(): Failure {
+  return new Failure('LINK_BROKEN', 'nobody waits for this video any longer', { advice: 'Ask again.' });
 }
 
 function tooLong(): Failure {

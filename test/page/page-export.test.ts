@@ -61,6 +61,18 @@ async function probe(file: string): Promise<{ codecs: string[]; seconds: number 
 }
 
 describe('a range chosen on the page’s timeline', { timeout: 240_000 }, () => {
+  it('says what to do when the dialog cannot be fetched', () =>
+    withPage(fixture, gateAt(facts.fromMs + 20_000), { refusals: true }, async ({ page }) => {
+      await page.route(/export-dialog/, (route) => route.abort('connectionrefused'));
+      await openExport(page);
+      await page.waitForSelector('dialog h2:text-is("This part of the page could not be fetched")');
+      await page.keyboard.press('Escape');
+      await page.waitForSelector('dialog[open]', { state: 'detached' });
+      await page.unroute(/export-dialog/);
+      await page.click('button:has-text("Save as a file")');
+      await page.waitForSelector('dialog button:text-is("Save")');
+    }));
+
   it('has two handles that are dragged, and ends that are typed', () =>
     withPage(fixture, gateAt(facts.fromMs + 20_000), {}, async ({ page }) => {
       await chooseRange(page);

@@ -224,6 +224,16 @@ describe('the settings of people', { timeout: 120_000 }, () => {
       );
     }));
 
+  it('make nobody again who was deleted while the dialog was open', () =>
+    withPage(fixture, '#/settings/users', { refusals: true }, async ({ page }) => {
+      await page.click('[aria-label="Change ben"]');
+      await page.fill('[name="password"]', 'long enough');
+      fixture.api.users = fixture.api.users.filter(({ user }) => user !== 'ben');
+      await page.click('dialog >> text="Save"');
+      await page.waitForSelector('dialog:has-text("There is no user ben any longer.")');
+      assert.ok(!fixture.api.users.some(({ user }) => user === 'ben'));
+    }));
+
   it('change rights and delete a user, but not the last admin', () =>
     withPage(fixture, '#/settings/users', { refusals: true }, async ({ page }) => {
       await page.click('[aria-label="Change ben"]');

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
-import { readVideo, waitFor } from '../support/chromium.ts';
+import { type Chromium, readVideo, waitFor } from '../support/chromium.ts';
 import {
   artefacts,
   gateAt,
@@ -18,11 +18,23 @@ import {
 } from '../support/page-checks.ts';
 import { openPageFixture, type PageFixture } from '../support/page-fixture.ts';
 import type { RecordedFacts } from '../support/page-fixture-archive.ts';
+import { padFragments } from '../support/page-fixture-video.ts';
 
 /** Bytes of the first segment that the page has asked for. */
 const readFirstSegment = `performance.getEntriesByType('resource')
   .filter((entry) => entry.name.includes('-a.mp4'))
   .reduce((sum, entry) => sum + entry.encodedBodySize, 0)`;
+
+/** A browser whose quota is a few seconds of video. */
+const smallQuota = `(() => {
+  const { appendBuffer } = SourceBuffer.prototype;
+  SourceBuffer.prototype.appendBuffer = function (bytes) {
+    let held = 0;
+    for (let i = 0; i < this.buffered.length; i += 1) held += this.buffered.end(i) - this.buffered.start(i);
+    if (held >= 6) throw new DOMException('full', 'QuotaExceededError');
+    appendBuffer.call(this, bytes);
+  };
+})()`;
 
 let fixture: PageFixture;
 let facts: RecordedFacts;
@@ -119,8 +131,46 @@ describe('the page’s recordings', { timeout: 240_000 }, () => {
     });
   });
 
+  it('plays across a gap while the browser takes nothing more', () => {
+    const { gapFromMs, gapToMs } = facts;
+    const check = async ({ page }: Chromium) => {
+      await page.waitForSelector('.picture-message:has-text("Jumped over 25 s")', { timeout: 20_000 });
+      await played(page, gapToMs + 8_000);
+    };
+    return withPage(fixture, gateAt(gapFromMs - 1_900), {}, check, smallQuota);
+  });
+
+  it('reads a large recording no faster than the browser takes it', async () => {
+    const { files } = fixture.archive;
+    const file = files.get('a') ?? Buffer.alloc(0);
+    files.set('a', padFragments(file, 2 * 1024 * 1024));
+    const check = async ({ page }: Chromium) => {
+      await played(page, facts.fromMs + 1_000);
+      await page.click('button[aria-label="Pause"]');
+      await page.selectOption('.speed', '8');
+      let [bytes, sinceMs] = [0, 0];
+      await waitFor(
+        'the page reads no more',
+        async () => fixture.segmentBytesSent,
+        (sent) => {
+          if (sent !== bytes) [bytes, sinceMs] = [sent, performance.now()];
+          return performance.now() - sinceMs > 3_000;
+        },
+        30_000,
+      );
+      await page.click('button[aria-label="Play"]');
+      await played(page, facts.gapFromMs - 10_000);
+      assert.equal(await page.innerText('.picture-message'), '');
+    };
+    try {
+      await withPage(fixture, gateAt(facts.fromMs + 1_000), {}, check, smallQuota);
+    } finally {
+      files.set('a', file);
+    }
+  });
+
   it('pauses, skips ten seconds both ways, and skips back over a gap', () => {
-    const { fromMs, gapFromMs, gapToMs } = facts;
+    const { fromMs, gapFromMs, gapToMs, thirdFromMs } = facts;
     return withPage(fixture, gateAt(fromMs + 1_000), {}, async ({ page }) => {
       await played(page, fromMs + 1_000);
       const first = await pausedFrame(page, facts);
@@ -131,8 +181,12 @@ describe('the page’s recordings', { timeout: 240_000 }, () => {
       await page.click('button[aria-label="Back 10 seconds"]');
       await playedBefore(page, later.wallClockMs - 5_000);
       assert.equal((await pausedFrame(page, facts)).segment, 1);
-      await jumpTo(page, gapToMs + 1_000);
-      await played(page, gapToMs + 1_000);
+      // what was recorded before the gap is known even when the player has asked what follows the last segment
+      const dayAfterThird = new Date(thirdFromMs + 24 * 3_600_000).toISOString();
+      const asked = page.waitForResponse((it) => it.url().includes(encodeURIComponent(dayAfterThird)));
+      await jumpTo(page, gapToMs + 8_000);
+      await asked;
+      await played(page, gapToMs + 8_000);
       await page.click('button[aria-label="Back 10 seconds"]');
       await playedBefore(page, gapFromMs);
       assert.equal((await pausedFrame(page, facts)).segment, 1);

@@ -32,7 +32,7 @@ export interface FixtureRequest {
   readonly query: URLSearchParams;
   readonly body: Record<string, unknown>;
   /** it has `if-none-match: *` */
-  readonly onlyNew: boolean;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
 }
 
 type AuditEntry = AuditAnswer['entries'][number];
@@ -169,15 +169,18 @@ export class PageFixtureApi {
     return { status: 200, body: this.session };
   }
 
-  private usersAnswer({ method, parts, body, onlyNew }: FixtureRequest): FixtureAnswer {
+  private usersAnswer({ method, parts, body, headers }: FixtureRequest): FixtureAnswer {
     const user = parts[2] ?? '';
     if (method === 'GET') return { status: 200, body: { users: this.users } };
     const others = this.users.filter((one) => one.user !== user);
     if (method === 'PUT') {
       if (!/^[a-z0-9][a-z0-9._@-]*$/.test(user))
         return refused(400, 'nobody can have this name', 'Letters and digits.');
-      if (onlyNew && others.length < this.users.length) {
+      if (headers['if-none-match'] === '*' && others.length < this.users.length) {
         return refused(412, `there is a user ${user} already`, 'Choose another name.');
+      }
+      if (headers['if-match'] === '*' && others.length === this.users.length) {
+        return refused(412, `there is no user ${user} any longer`, 'Add the user again.');
       }
       if (typeof body.password === 'string' && body.password.length < 8) {
         return refused(400, 'a password has at least 8 characters', 'Choose another password.');

@@ -32,14 +32,14 @@ interface SegmentPlan {
 /** See the top of this file; made by `makePageArchive`. */
 export class PageArchive {
   readonly facts: RecordedFacts;
-  /** by letter */
-  readonly files: ReadonlyMap<string, Buffer>;
+  /** by letter; may be changed */
+  readonly files: Map<string, Buffer>;
   /** when the segment of `stairs` was begun; 0: it was not */
   openSinceMs = 0;
   /** up to when it is written, if that is before now */
   openUntilMs = Number.POSITIVE_INFINITY;
 
-  constructor(files: ReadonlyMap<string, Buffer>, facts: RecordedFacts) {
+  constructor(files: Map<string, Buffer>, facts: RecordedFacts) {
     this.files = files;
     this.facts = facts;
   }

@@ -123,6 +123,15 @@ export function fragmentEnds(file: Buffer): number[] {
   return ends;
 }
 
+/** The same pictures in a much larger file: after each fragment comes a box of so many bytes that means nothing. */
+export function padFragments(file: Buffer, bytes: number): Buffer {
+  const padding = Buffer.alloc(bytes);
+  padding.writeUInt32BE(bytes, 0);
+  padding.write('free', 4);
+  const ends = fragmentEnds(file);
+  return Buffer.concat(ends.flatMap((end, place) => [file.subarray(ends[place - 1] ?? 0, end), padding]));
+}
+
 /** The end of the first `moov` or `mdat`, and whether the latter holds an IDR picture. */
 function wholePart(bytes: Buffer): { end: number; type: string; keyframe: boolean } | undefined {
   for (let box = boxAt(bytes, 0); box !== undefined && box.end <= bytes.length; box = boxAt(bytes, box.end)) {

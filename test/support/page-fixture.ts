@@ -296,8 +296,8 @@ export class PageFixture implements AsyncDisposable {
       sendJson(response, 503, { error: 'The server is starting.', advice: 'Wait a moment.' });
       return;
     }
-    const onlyNew = request.headers['if-none-match'] === '*';
-    const asked = { method, parts: parts.slice(1), query: url.searchParams, body, onlyNew };
+    const { headers } = request;
+    const asked = { method, parts: parts.slice(1), query: url.searchParams, body, headers };
     const timed = this.times.answer(asked);
     const answered = timed ?? this.api.answer(asked);
     if (answered !== undefined) {

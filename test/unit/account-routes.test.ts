@@ -206,6 +206,24 @@ test('whoever only wants to make a user changes none that is there', async () =>
   assert.equal((await put('/api/users/anna', anna, '"an-etag"')).status, 400);
 });
 
+test('whoever only wants to change a user makes none that is gone', async () => {
+  const { admin } = await scene();
+  const change = { role: 'viewer', cameras: ['door'], password };
+  const put = (match: string) => admin.ask('PUT', '/api/users/anna', change, { 'if-match': match });
+  const first = await put('*');
+  assert.deepEqual([first.status, first.json.error], [412, 'there is no user anna any longer']);
+  assert.equal((await admin.ask('PUT', '/api/users/anna', change)).status, 201);
+  assert.equal((await put('*')).status, 200);
+  assert.equal((await put('"an-etag"')).status, 400);
+  assert.equal((await admin.ask('DELETE', '/api/users/anna')).status, 204);
+  assert.equal((await put('*')).status, 412);
+  const { users } = (await admin.ask<UsersAnswer>('GET', '/api/users')).json;
+  assert.deepEqual(
+    users.map(({ user }) => user),
+    ['root'],
+  );
+});
+
 test('a token is shown once, counts, and is revoked by its id', async () => {
   const { admin, nobody } = await scene();
   const wish = { name: 'Home Assistant', role: 'viewer', cameras: ['door'], days: 30 };

@@ -2,7 +2,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { deletionOf, historyDeletion } from '../../firmware/overlay/camera-deletion.ts';
+import {
+  deletionOf,
+  deletionValue,
+  historyDeletion,
+  removedCameras,
+} from '../../firmware/overlay/camera-deletion.ts';
 import type { DocumentRow } from '../../firmware/overlay/packets.ts';
 import { SiteDocument } from '../../firmware/overlay/site-document.ts';
 import { SettingsDesk } from '../../firmware/roles/settings-desk.ts';
@@ -248,6 +253,9 @@ describe('over HTTP', () => {
     assert.equal(document.size, 0);
     assert.deepEqual(await ask('DELETE', '/api/cameras/old'), [200, { camera: 'old', recordings: 'kept' }]);
     assert.deepEqual(deletionOf(document, 'old'), { untilUs: 5_000_000, epoch: 7 });
+    const history = deletionValue({ untilUs: 5_000_000, epoch: 0 });
+    const onlyItsHistory = { ...document.rows()[0], kind: historyDeletion, id: 'kept', value: history };
+    assert.deepEqual(removedCameras([...document.rows(), onlyItsHistory as DocumentRow]), ['old']);
     assert.equal(state.listed, false);
   });
 

@@ -36,7 +36,10 @@ const putRoute = describeRoute('admin', {
     200: json(userAnswer, 'changed'),
     201: json(userAnswer, 'made'),
     409: lastAdmin,
-    412: json(errorAnswer, 'with `if-none-match: *`: there is such a user already'),
+    412: json(
+      errorAnswer,
+      'with `if-none-match: *`: there is such a user; with `if-match: *`: there is none',
+    ),
     503: json(errorAnswer, 'the site cannot take it now'),
   },
 });
@@ -58,9 +61,10 @@ export function addUserRoutes(api: Api, { accounts, access }: UserRouteOptions):
     const name = c.req.valid('param').user;
     const asking = principal(c);
     const isStillAdmin = (): boolean => access.current(asking)?.role === 'admin';
-    const onlyNew = c.req.valid('header')['if-none-match'] === '*';
+    const conditions = c.req.valid('header');
+    const only = 'if-none-match' in conditions ? 'new' : 'if-match' in conditions ? 'known' : undefined;
     const wish = { role, cameras, password };
-    const { user, isNew } = valueOf(await administration.putUser(name, wish, { isStillAdmin, onlyNew }));
+    const { user, isNew } = valueOf(await administration.putUser(name, wish, { isStillAdmin, only }));
     const parts = [isNew ? 'new user' : 'user', user.name, role, camerasText(user)];
     if (!isNew && password !== undefined) parts.push('with a new password');
     describeDone(c, { detail: parts.join(' ') });

@@ -109,7 +109,7 @@ async function answerProgressive(
   }
   const nowUs = Math.floor(options.clock.utcMs() * 1000);
   const sources = { ...sourcesFor(c, options), nowUs, own: own(c) };
-  const video = await videos.video(camera, range, sources);
+  const video = await videos.video(camera, range, sources, c.req.raw.signal);
   const headers = {
     'content-type': 'video/mp4',
     'content-disposition': `attachment; filename="${fileName(camera, range)}"`,

@@ -31,6 +31,10 @@ export const passwordChange = z
 
 export const userParams = z.object({ user: userText });
 export const userConditions = z.object({
+  'if-match': z
+    .literal('*', 'expected *')
+    .optional()
+    .describe('`*`: only change the user; one that is not there is not made'),
   'if-none-match': z
     .literal('*', 'expected *')
     .optional()

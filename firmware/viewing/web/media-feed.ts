@@ -1,8 +1,14 @@
 /**
  * One MediaSource on one video element, fed through a bounded queue: a SourceBuffer takes one operation at a time, so
  * appends, removals and the end wait here in order. When the browser's quota is full, what lies behind the playing
- * position goes first; if that is not enough, the queue waits and in the end reports trouble. Times in seconds.
+ * position goes first; if that is not enough, the queue waits until more was played, and it is trouble if it grows too
+ * long meanwhile. Times in seconds.
  */
+
+/** Longer than any video: a year. */
+const anySeconds = 366 * 86_400;
+/** So often a browser that is full is asked again. */
+const retryMs = 500;
 
 export interface MediaFeedOptions {
   /** Bytes that may wait; more is trouble. */
@@ -74,6 +80,8 @@ export class MediaFeed {
       'sourceopen',
       () => {
         URL.revokeObjectURL(url);
+        // a browser ignores a seek to what is not seekable, and where nothing is buffered nothing would be
+        this.source.setLiveSeekableRange(0, anySeconds);
         this.buffer = this.source.addSourceBuffer(this.mime);
         this.buffer.addEventListener('updateend', () => this.updated(), { signal });
         this.pump();
@@ -133,10 +141,20 @@ export class MediaFeed {
     return this.queue.length === 0 && this.buffer?.updating === false;
   }
 
+  /** Whether the browser takes nothing more until more of what it has was played. */
+  get full(): boolean {
+    return this.retry !== undefined;
+  }
+
+  /** Bytes that have not reached the browser. */
+  get waitingBytes(): number {
+    return this.queuedBytes;
+  }
+
   /** Leaves the video element's last picture alone. */
   close(): void {
     this.stop.abort();
-    clearTimeout(this.retry);
+    this.stopWaiting();
     this.queue = [];
     this.queuedBytes = 0;
     this.settle();
@@ -157,6 +175,11 @@ export class MediaFeed {
   }
 
   private updated(): void {
+    const { source } = this;
+    // the end that was said is not the end any more: beyond it nothing could be sought
+    if (source.readyState === 'open' && Number.isFinite(source.duration)) {
+      source.duration = Number.POSITIVE_INFINITY;
+    }
     this.pump();
     this.settle();
     this.options.onChange();
@@ -164,6 +187,7 @@ export class MediaFeed {
 
   private pump(): void {
     const { buffer, source } = this;
+    this.stopWaiting();
     while (buffer !== undefined && !buffer.updating && !this.stop.signal.aborted) {
       const next = this.queue[0];
       if (next === undefined) return;
@@ -186,8 +210,12 @@ export class MediaFeed {
       buffer.remove(0, keepFrom);
       return;
     }
+    this.retry = setTimeout(() => this.pump(), retryMs);
+  }
+
+  private stopWaiting(): void {
     clearTimeout(this.retry);
-    this.retry = setTimeout(() => this.pump(), 500);
+    this.retry = undefined;
   }
 
   private fail(reason: string): void {

@@ -1,12 +1,14 @@
 /** A range that somebody chose on the timeline: its ends as times, and what can be done with it. */
 import type { Signal } from '@preact/signals';
 import { useSignal } from '@preact/signals';
-import { ExportDialog } from './export-dialog.tsx';
 import { KeepDialog } from './keep-dialog.tsx';
+import { laterDialog } from './later-view.tsx';
 import { Icon, IconButton } from './parts-icons.tsx';
 import { may } from './session-state.ts';
 import type { TimeRange } from './time-range.ts';
 import { durationText, inputMs, inputText } from './time-text.ts';
+
+const ExportDialog = laterDialog(() => import('./export-dialog.tsx').then((file) => file.ExportDialog));
 
 export interface RangeBarProps {
   readonly camera: string;

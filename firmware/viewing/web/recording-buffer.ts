@@ -15,6 +15,8 @@ import { readSegment, type SegmentInit, SegmentUnreadable } from './segment-read
 import { momentText } from './time-text.ts';
 
 const queueBytesMax = 48 * 1024 * 1024;
+/** while so much waits for the browser, no more is read */
+const waitingBytesMax = 8 * 1024 * 1024;
 /** media seconds kept ready, times the speed */
 const aheadSeconds = 12;
 /** two holders' idea of the same camera's UTC may differ by so much without a step in what is played */
@@ -77,9 +79,9 @@ export class RecordingBuffer {
     void this.fill(ms - leadMs, this.run.signal);
   }
 
-  /** What can be played; undefined while that is about to change. */
+  /** What can be played; undefined while that is about to change without more being played. */
   get ranges(): MediaFeed['ranges'] | undefined {
-    return this.feed?.idle === true ? this.feed.ranges : undefined;
+    return this.feed?.idle === true || this.feed?.full === true ? this.feed.ranges : undefined;
   }
 
   /** What can be played now, even if that is about to grow. */
@@ -295,7 +297,9 @@ export class RecordingBuffer {
 
   /** Waits while enough is buffered, then forgets what was played long ago. */
   private async room(nextSeconds: number, signal: AbortSignal): Promise<void> {
-    const enough = () => this.readySeconds(nextSeconds) >= aheadSeconds * this.speed;
+    const enough = () =>
+      (this.feed?.waitingBytes ?? 0) > waitingBytesMax ||
+      this.readySeconds(nextSeconds) >= aheadSeconds * this.speed;
     await until(() => !enough(), Number.POSITIVE_INFINITY, signal);
     const keepFrom = this.video.currentTime - this.events.behindSeconds;
     const first = this.feed?.ranges[0]?.start;
@@ -310,8 +314,8 @@ export class RecordingBuffer {
   }
 
   private playedOut(signal: AbortSignal): Promise<void> {
-    const done = () => this.video.currentTime >= (this.ranges?.at(-1)?.end ?? 0) - 0.1;
-    return until(() => this.ranges !== undefined && done(), Number.POSITIVE_INFINITY, signal);
+    const done = () => this.video.currentTime >= (this.present.at(-1)?.end ?? 0) - 0.1;
+    return until(() => this.feed?.idle === true && done(), Number.POSITIVE_INFINITY, signal);
   }
 }
 

@@ -45,8 +45,6 @@ export class RecordingPlayer {
   private speed = 1;
   /** media time to go to as soon as the video can, in seconds */
   private startAt: number | undefined;
-  /** where a paused video is to stand, until it does */
-  private standAt: number | undefined;
   /** no frame was shown since the last seek */
   private sought = true;
   private failed = false;
@@ -184,7 +182,6 @@ export class RecordingPlayer {
   private startFrom(seconds: number): void {
     this.sought = true;
     this.startAt = seconds;
-    this.standAt = this.wantsToPlay ? undefined : seconds;
     this.crossHole();
     if (this.wantsToPlay) this.play();
   }
@@ -200,7 +197,6 @@ export class RecordingPlayer {
     }
     const { ranges } = this.buffer;
     if (ranges === undefined) return;
-    this.standStill(ranges);
     const now = video.currentTime;
     const here = ranges.find((range) => now >= range.start - 0.01 && now < range.end);
     const next = ranges.find((range) => range.start > now + 0.01);
@@ -210,15 +206,6 @@ export class RecordingPlayer {
     if (next === undefined || !atEnd || (video.seeking && video.readyState > 1)) return;
     this.noteHole(here?.end ?? now, next.start);
     video.currentTime = next.start + 0.001;
-  }
-
-  /** Chromium may forget a seek of a paused video into a buffer that was just emptied: then it is said again. */
-  private standStill(ranges: readonly { start: number; end: number }[]): void {
-    const { video, standAt } = this;
-    if (standAt === undefined || video.seeking) return;
-    if (!ranges.some(({ start, end }) => standAt >= start && standAt < end)) return;
-    this.standAt = undefined;
-    if (!this.wantsToPlay && Math.abs(video.currentTime - standAt) > 0.002) video.currentTime = standAt;
   }
 
   private settle(): void {

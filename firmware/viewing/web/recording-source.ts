@@ -34,7 +34,8 @@ export class RecordingSource {
   async after(segment: SegmentAnswer, signal: AbortSignal): Promise<SegmentAnswer | undefined> {
     const next = segment.open ? undefined : this.next(segment);
     if (next !== undefined) return next;
-    await this.load(startMs(segment), startMs(segment) + lookAheadMs, signal);
+    const start = startMs(segment);
+    await this.load(start - lookBehindMs, start + lookAheadMs, signal);
     const again = this.segments.find((candidate) => candidate.url === segment.url);
     if (again !== undefined && (again.bytes > segment.bytes || again.to > segment.to)) return again;
     if (this.next(segment) === undefined && endMs(segment) + lookAheadMs < Date.now()) {

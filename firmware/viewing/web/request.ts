@@ -61,7 +61,7 @@ export function sendJson<T = undefined>(
   method: 'POST' | 'PUT' | 'PATCH' | 'DELETE',
   path: string,
   body: unknown,
-  conditions: { readonly 'if-none-match'?: '*' } = {},
+  conditions: { readonly 'if-none-match'?: '*'; readonly 'if-match'?: '*' } = {},
 ): Promise<T> {
   const { signal } = new AbortController();
   const headers: Record<string, string> = { accept: 'application/json', 'x-starling': '1', ...conditions };

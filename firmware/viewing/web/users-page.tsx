@@ -158,7 +158,8 @@ function UserForm({ before, onClose, onSaved }: UserDialogProps & { before: User
     }),
     save: async ({ user, role, cameras, password }) => {
       const body = { ...rightsOf({ role, cameras }), ...(password === '' ? {} : { password }) };
-      await sendJson('PUT', path(user.trim()), body, fresh ? { 'if-none-match': '*' } : {});
+      const condition = fresh ? { 'if-none-match': '*' as const } : { 'if-match': '*' as const };
+      await sendJson('PUT', path(user.trim()), body, condition);
       showToast(fresh ? `${user.trim()} can sign in now.` : `${user} is changed.`);
       onSaved();
       onClose();

@@ -5,7 +5,8 @@
  * the best placed.
  *
  * Invariants: a join is forwarded and answered once per (nonce, ring); pending answers and what was seen are bounded;
- * a joiner that is a neighbor already, and can be heard, is not answered.
+ * a joiner that is a neighbor already, and can be heard, is not answered; a server offers no more links than it wants,
+ * so that one whom all find at once does not become the neighbor of all.
  */
 import {
   answerDelayMs,
@@ -43,12 +44,20 @@ export interface JoinAnswersParts {
   readonly offer: (link: LinkId, join: PacketOf<'cam-join'>, address: Address) => void;
 }
 
+/** A server that this one offers a link; without a link it is being dialled. */
+interface Offer {
+  readonly since: number;
+  link: LinkId | undefined;
+}
+
 export class JoinAnswers {
   private readonly context: ServerContext;
   private readonly parts: JoinAnswersParts;
   /** the first 40 bits of the nonce, and the ring, of joins that were seen; the oldest first */
   private readonly seen = new Set<number>();
   private readonly pending = new Set<string>();
+  /** by server: offers that may still be taken */
+  private readonly offers = new Map<string, Offer>();
   /** servers that were heard to join on this segment, and when; the latest last */
   private readonly callers = new Map<string, number>();
   private startedAt = 0;
@@ -183,13 +192,24 @@ export class JoinAnswers {
       return undefined;
     if (parts.neighborhood.hasAsked(header.sender)) return undefined;
     const degree = parts.neighborhood.degree();
+    const offered = this.offeredLinks();
     const apart = parts.neighborhood.isApart(header.sender, header.network);
-    // Two parts come together even where all have enough links; whoever has fewer answers earlier.
-    const willing = apart
-      ? degree < context.degree.max || parts.neighborhood.isSettled()
-      : degree < context.degree.max;
+    // Two parts come together even where all have enough links, one at a time; whoever has fewer answers earlier.
+    const willing =
+      degree + offered < context.degree.max || (apart && offered === 0 && parts.neighborhood.isSettled());
     if (!willing || (!apart && body.degree >= context.degree.target)) return undefined;
     return degree / context.degree.max;
+  }
+
+  /** Offers that their servers may still take; those of neighbors are links by now. */
+  private offeredLinks(): number {
+    const { now, links, neighbors, profile } = this.context;
+    for (const [server, { since, link }] of this.offers) {
+      const open = link === undefined || links.get(link) !== undefined;
+      if (!open || neighbors.get(server) !== undefined || now - since >= profile.replyMs)
+        this.offers.delete(server);
+    }
+    return this.offers.size;
   }
 
   private answer(join: Join, from: string): void {
@@ -206,14 +226,21 @@ export class JoinAnswers {
       );
       return;
     }
+    // Others may have taken what was free when it was heard.
+    if (this.loadWithServer(join) === undefined) return;
+    const offer: Offer = { since: context.now, link: undefined };
+    this.offers.set(unit, offer);
     parts.contacts.dial(
       { unit, role: 'server' },
       address,
       (link) => {
+        offer.link = link;
         const body = { nonce: join.body.nonce, link: context.reachableAt, joinTime: undefined };
         context.send(link, 'ss-response', body);
       },
-      () => undefined,
+      () => {
+        if (this.offers.get(unit) === offer) this.offers.delete(unit);
+      },
     );
   }
 }

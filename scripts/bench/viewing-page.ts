@@ -3,7 +3,6 @@
  * which was displayed, known by the frame number and the time that the test picture has burnt in.
  */
 import assert from 'node:assert';
-import { gzipSync } from 'node:zlib';
 import type { Page } from 'playwright-core';
 import { openChromium } from '../../test/support/chromium.ts';
 import { getCameras, startNetwork, type TestNetwork, until, untilUp } from '../../test/support/network.ts';
@@ -36,7 +35,7 @@ export async function benchPage(plan: PagePlan): Promise<Figure[]> {
   const { page } = browser;
   const load = new MachineLoad([]);
   const figures = [
-    await pageScript(network),
+    await pageScript(page, network),
     ...(await displayLatency(page, network, plan.displayedFrames)),
     ...(await firstPicture(page, plan.openings)),
   ];
@@ -48,10 +47,16 @@ export async function benchPage(plan: PagePlan): Promise<Figure[]> {
   return figures.map((figure) => ({ ...(fault === undefined ? {} : { notValid: fault }), ...figure }));
 }
 
-/** As a server gives it out. */
-async function pageScript(network: TestNetwork): Promise<Figure> {
-  const script = await (await fetch(`${network.url()}/page.js`)).arrayBuffer();
-  const bytes = gzipSync(Buffer.from(script), { level: 9 }).length;
+/** Every script that the first view needs, as a server sends it. */
+async function pageScript(page: Page, network: TestNetwork): Promise<Figure> {
+  await page.goto(`${network.url()}/#/live`);
+  await live(page, 'cam-1');
+  const sizes = await page.evaluate<number[]>(
+    `performance.getEntriesByType('resource')
+      .filter(({ name }) => new URL(name).pathname.endsWith('.js'))
+      .map(({ encodedBodySize }) => encodedBodySize)`,
+  );
+  const bytes = sizes.reduce((sum, size) => sum + size, 0);
   return { figure: 'page script, gzip', value: bytes / 1000, unit: 'kB' };
 }
 
@@ -202,14 +207,15 @@ async function recordedRange(network: TestNetwork): Promise<{ fromMs: number; to
   return { fromMs: Date.parse(last.from) + 500, toMs: Date.parse(last.to) - 1_500 };
 }
 
-/** Kills the manager of the camera that is watched through another server, and waits for a picture taken after that. */
+/** Kills the manager of a camera that is watched through another server, and waits for a picture taken after that. */
 async function failover(page: Page, network: TestNetwork, count: number): Promise<Figure[]> {
   const times: number[] = [];
   for (let kill = 0; kill < count; kill++) {
     await untilUp(network, servers, cameras);
-    const managed = (await getCameras(network.url())).find(({ manager }) => manager !== 'ss-1');
-    if (managed === undefined) break;
-    await page.goto(`${network.url()}/#/camera/${managed.id}`);
+    const [managed] = await getCameras(network.url());
+    assert(managed !== undefined, 'there is no camera');
+    const other = [...network.units.keys()].find((id) => id.startsWith('ss-') && id !== managed.manager);
+    await page.goto(`${network.url(other)}/#/camera/${managed.id}`);
     await live(page, managed.id);
     await installBarReader(page);
     await page.evaluate(`(() => {
@@ -236,14 +242,11 @@ async function failover(page: Page, network: TestNetwork, count: number): Promis
     // A picture that had left the manager before may still be shown; what counts is the first that cannot have.
     times.push(back.shownMs - killedMs);
   }
-  const fault = times.length < count ? { notValid: 'no camera was with another server' } : {};
-  const slowest = times.length === 0 ? Number.NaN : Math.max(...times);
   return [
     {
       figure: `picture back after kill -9 of the manager, slowest of ${times.length}`,
-      value: slowest,
+      value: Math.max(...times),
       unit: 'ms',
-      ...fault,
     },
   ];
 }

@@ -92,10 +92,15 @@ export interface PartOptions {
   readonly after?: { readonly captureId: string; readonly ptsUs: number } | undefined;
 }
 
-/** The parts that overlap a range, in order. */
-export function partsOf(opened: readonly OpenedSegment[], options: PartOptions): Part[] {
+/**
+ * The parts that overlap a range, in order, in as many pieces as share no frame: of one segment each, but where several
+ * servers have the same. The first ones are empty, while segments are looked through: no step takes long.
+ */
+export function* partsOf(opened: readonly OpenedSegment[], options: PartOptions): Generator<Part[]> {
   const captures = new Map<string, Stretch[]>();
-  for (const one of [...opened].sort((a, b) => a.segment.fromUs - b.segment.fromUs)) {
+  const byTime = [...opened].sort((a, b) => a.segment.fromUs - b.segment.fromUs);
+  for (const [place, one] of byTime.entries()) {
+    if (place % detailsAtATime === 0) yield [];
     const told = options.after?.captureId === one.segment.captureId ? options.after.ptsUs : undefined;
     const fragments = leadingFragments(one.detail).filter(
       ({ listing }) => told === undefined || listing.fromPtsUs >= told - roundingUs,
@@ -105,11 +110,30 @@ export function partsOf(opened: readonly OpenedSegment[], options: PartOptions):
     stretches.push({ ...one, fragments });
     captures.set(one.segment.captureId, stretches);
   }
-  return [...captures.values()].flatMap((stretches) => {
-    return eachOnce(stretches)
-      .flatMap((stretch) => cutIntoParts(stretch, options))
-      .sort((a, b) => a.fromPtsUs - b.fromPtsUs);
-  });
+  for (const stretches of captures.values()) {
+    for (const sharing of overlapping(stretches)) {
+      yield eachOnce(sharing)
+        .flatMap((stretch) => cutIntoParts(stretch, options))
+        .sort((a, b) => a.fromPtsUs - b.fromPtsUs);
+    }
+  }
+}
+
+/** Groups of stretches that may share frames, by sequence: none shares any with one of another group. */
+function overlapping(stretches: readonly Stretch[]): Stretch[][] {
+  const groups: Stretch[][] = [];
+  let groupEnd = Number.NEGATIVE_INFINITY;
+  const spans = stretches.map((stretch) => ({
+    stretch,
+    first: Math.min(...stretch.fragments.map(({ firstSequence }) => firstSequence)),
+    end: Math.max(...stretch.fragments.map(({ endSequence }) => endSequence)),
+  }));
+  for (const { stretch, first, end } of spans.sort((a, b) => a.first - b.first)) {
+    if (first < groupEnd) groups.at(-1)?.push(stretch);
+    else groups.push([stretch]);
+    groupEnd = Math.max(groupEnd, end);
+  }
+  return groups;
 }
 
 /** Fragments with something of the track that leads: the picture, or the first one where there is none. */

@@ -10,6 +10,9 @@ import { formatMs } from './time-query.ts';
 
 export const playlistType = 'application/vnd.apple.mpegurl';
 
+/** To sign the addresses of so many takes a few milliseconds. */
+const partsAPiece = 256;
+
 export interface PlaylistOptions {
   readonly camera: string;
   /** number of the first part */
@@ -43,24 +46,32 @@ function initPath(camera: string, { server, name }: Part): string {
   return `/api/cameras/${camera}/parts/${server}/${name}/init.mp4`;
 }
 
-/** The playlist's text. */
-export function formatPlaylist(parts: readonly Part[], options: PlaylistOptions): string {
-  const longest = Math.max(1, ...parts.map((part, place) => secondsOf(part, parts[place + 1])));
-  const lines = [
+/** The playlist's text, in pieces to be joined. */
+export function* formatPlaylist(parts: readonly Part[], options: PlaylistOptions): Generator<string> {
+  let longest = 1;
+  for (const [place, part] of parts.entries()) longest = Math.max(longest, secondsOf(part, parts[place + 1]));
+  const head = [
     '#EXTM3U',
     '#EXT-X-VERSION:8',
     `#EXT-X-TARGETDURATION:${Math.max(Math.round(longest), options.targetSeconds ?? 0)}`,
     `#EXT-X-MEDIA-SEQUENCE:${options.sequence}`,
     `#EXT-X-DISCONTINUITY-SEQUENCE:${options.discontinuities}`,
   ];
-  if (options.ended) lines.push('#EXT-X-PLAYLIST-TYPE:VOD');
-  for (const [place, part] of parts.entries()) lines.push(...linesOf(part, place, parts, options));
-  if (options.ended) lines.push('#EXT-X-ENDLIST');
-  return `${lines.join('\n')}\n`;
+  if (options.ended) head.push('#EXT-X-PLAYLIST-TYPE:VOD');
+  yield `${head.join('\n')}\n`;
+  for (let at = 0; at < parts.length; at += partsAPiece) {
+    const lines: string[] = [];
+    for (let place = at; place < Math.min(at + partsAPiece, parts.length); place++)
+      lines.push(...linesOf(place, parts, options));
+    yield `${lines.join('\n')}\n`;
+  }
+  if (options.ended) yield '#EXT-X-ENDLIST\n';
 }
 
-function linesOf(part: Part, place: number, parts: readonly Part[], options: PlaylistOptions): string[] {
+function linesOf(place: number, parts: readonly Part[], options: PlaylistOptions): string[] {
   const { camera, sign, unreachable } = options;
+  const part = parts[place];
+  if (part === undefined) return [];
   const before = parts[place - 1];
   const lines: string[] = [];
   const anew = before === undefined || !follows(part, before);

@@ -64,7 +64,7 @@ export class LivePlaylists {
     await playlist.updating;
     const { parts, sequence, discontinuities, unreachable } = playlist;
     if (parts.length === 0) return { text: undefined, unreachable };
-    const text = formatPlaylist(parts, {
+    const pieces = formatPlaylist(parts, {
       camera: key.camera,
       sequence,
       discontinuities,
@@ -73,7 +73,7 @@ export class LivePlaylists {
       unreachable,
       sign,
     });
-    return { text, unreachable };
+    return { text: [...pieces].join(''), unreachable };
   }
 
   private playlistOf({ camera, own }: LivePlaylistKey): LivePlaylist {
@@ -109,7 +109,8 @@ export class LivePlaylists {
     const { opened, failed } = await openSegments(list.segments, sources.holders);
     const last = playlist.parts.at(-1);
     const after = last === undefined ? undefined : { captureId: last.captureId, ptsUs: last.toPtsUs };
-    addParts(playlist, partsOf(opened, { range, partUs, unfinished: false, after }));
+    const found = [...partsOf(opened, { range, partUs, unfinished: false, after })].flat();
+    addParts(playlist, found);
     playlist.unreachable = [...new Set([...list.unreachable, ...failed])].sort();
     playlist.updatedAtMs = clock.monotonicMs();
   }

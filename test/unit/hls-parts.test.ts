@@ -37,7 +37,7 @@ function held(stored: readonly StoredSegment[]): HeldSegment[] {
 async function partsIn(stored: readonly StoredSegment[]): Promise<Part[]> {
   const { opened, failed } = await openSegments(held(stored), holdersOf(stored));
   assert.deepEqual(failed, []);
-  return partsOf(opened, { range, partUs, unfinished: true });
+  return [...partsOf(opened, { range, partUs, unfinished: true })].flat();
 }
 
 /** Sequences of the picture in a part, as a player finds them in its bytes. */
@@ -97,7 +97,7 @@ test('a hand-over in the middle of a GOP is no discontinuity, and a hole is one'
   ];
   const sign = (path: string): string => `${path}?s`;
   const parts = await partsIn(stored);
-  const text = formatPlaylist(parts, {
+  const pieces = formatPlaylist(parts, {
     camera: 'door',
     sequence: 0,
     discontinuities: 0,
@@ -105,6 +105,7 @@ test('a hand-over in the middle of a GOP is no discontinuity, and a hole is one'
     unreachable: ['s1'],
     sign,
   });
+  const text = [...pieces].join('');
   const lines = text.split('\n');
   assert.equal(lines.filter((line) => line === '#EXT-X-DISCONTINUITY').length, 2, text);
   assert.equal(lines.filter((line) => line.startsWith('#EXT-X-MAP')).length, 3, text);
@@ -128,6 +129,23 @@ test('a hand-over in the middle of a GOP is no discontinuity, and a hole is one'
   );
 });
 
+test('a long playlist is made in small steps: nobody waits for a whole day to be gone through', async () => {
+  const stored = store({ ...whole, perSegment: 1 }, 0, false);
+  const { opened } = await openSegments(held(stored), holdersOf(stored));
+  const steps = [...partsOf(opened, { range, partUs, unfinished: true })];
+  assert.ok(stored.length > 4);
+  for (const parts of steps)
+    assert.ok(new Set(parts.map(({ name }) => name)).size <= 1, 'a segment at a time');
+  const [part] = steps.flat();
+  assert.ok(part !== undefined);
+  const options = { camera: 'door', sequence: 0, discontinuities: 0, ended: true, unreachable: [] };
+  const day = new Array<Part>(20_000).fill(part);
+  const longest = Math.max(
+    ...[...formatPlaylist(day, { ...options, sign: (path) => path })].map(({ length }) => length),
+  );
+  assert.ok(longest < 100_000, `${longest} characters in one step`);
+});
+
 test('a live playlist never changes what it told, numbers its parts on, and misses nothing at a hand-over', async () => {
   const playlist = { parts: [] as Part[], sequence: 0, discontinuities: 0 };
   const seen = new Map<number, string>();
@@ -143,7 +161,7 @@ test('a live playlist never changes what it told, numbers its parts on, and miss
     const { opened } = await openSegments(held(stored), holdersOf(stored));
     const last = playlist.parts.at(-1);
     const after = last === undefined ? undefined : { captureId: last.captureId, ptsUs: last.toPtsUs };
-    addParts(playlist, partsOf(opened, { range, partUs, unfinished: false, after }));
+    addParts(playlist, [...partsOf(opened, { range, partUs, unfinished: false, after })].flat());
     for (const [place, part] of playlist.parts.entries()) {
       const text = `${part.server} ${framesOf(part, stored).join()}`;
       const number = playlist.sequence + place;

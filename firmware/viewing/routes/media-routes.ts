@@ -1,5 +1,6 @@
 /** Recordings in other shapes: the days of a month, HLS playlists and their parts. */
 import type { Context } from 'hono';
+import { inTurns } from '../../base/in-turns.ts';
 import type { DaysAnswer } from '../api.ts';
 import { siteCoverage } from '../coverage.ts';
 import { peersFor } from '../forwarding.ts';
@@ -145,11 +146,11 @@ async function storedPlaylist(
   const sources = sourcesFor(c, options);
   const list = await listAllRecordings(camera, range, sources);
   const { opened, failed } = await openSegments(list.segments, sources.holders);
-  const parts = partsOf(opened, { range, partUs, unfinished: true });
+  const parts = (await inTurns(partsOf(opened, { range, partUs, unfinished: true }))).flat();
   const unreachable = [...new Set([...list.unreachable, ...failed])].sort();
   if (parts.length === 0) return { text: undefined, unreachable };
   const sign = signerOf(c, options);
-  const text = formatPlaylist(parts, {
+  const pieces = formatPlaylist(parts, {
     camera,
     sequence: 0,
     discontinuities: 0,
@@ -157,5 +158,5 @@ async function storedPlaylist(
     unreachable: [],
     sign,
   });
-  return { text, unreachable };
+  return { text: (await inTurns(pieces)).join(''), unreachable };
 }

@@ -5,16 +5,20 @@
  * the manager's socket is not read, so the manager sees the slowness and drops to a keyframe itself; messages are
  * passed on as they are; whichever side ends, the other is ended too, and a viewer is told why. Durations are ms.
  */
+import type { IncomingMessage } from 'node:http';
 import type { WebSocket } from 'ws';
 import type { Clock } from '../base/clock.ts';
 import type { LiveMessage } from './api.ts';
 import { closeNormal, closeTryLater, noProgressMs, type ViewerSocket } from './live-socket.ts';
+import { errorAnswer } from './schemas/error-schema.ts';
 
 /** Reading from the manager stops above this. */
 export const relayedBytesMax = 1024 * 1024;
 /** The manager sends frames, or says every two seconds that it has none. */
 export const silenceMs = 5_000;
 const checkEveryMs = 1_000;
+/** Longest refusal that is read. */
+const refusalBytesMax = 4_096;
 
 /** What the relay needs of the socket to the managing server; the one of `ws` fits. */
 export type ManagerSocket = Pick<WebSocket, 'on' | 'pause' | 'resume' | 'terminate'>;
@@ -47,6 +51,9 @@ class LiveRelay {
     source.on('message', (data: Buffer, isBinary: boolean) => this.pass(data, isBinary));
     source.on('close', () => this.end('closed its connection'));
     source.on('error', (error: Error) => this.end(`cannot be reached (${error.message})`));
+    source.on('unexpected-response', (_request, response) => {
+      void refusalOf(response).then((reason) => this.end(`refuses: ${reason}`));
+    });
     this.arm();
   }
 
@@ -107,6 +114,22 @@ class LiveRelay {
       viewer.send(JSON.stringify(message), () => undefined);
     }
     viewer.close(this.ended ? closeNormal : closeTryLater, '');
+  }
+}
+
+/** Why a server did not open a WebSocket: as it says, or its status. */
+async function refusalOf(response: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  try {
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      bytes += chunk.length;
+      if (bytes > refusalBytesMax) break;
+      chunks.push(chunk);
+    }
+    return errorAnswer.parse(JSON.parse(Buffer.concat(chunks).toString('utf8'))).error;
+  } catch {
+    return `status ${response.statusCode ?? 'unknown'}`;
   }
 }
 

@@ -1,6 +1,8 @@
 /** Live through another server: order, slow viewers, and either side going away, in virtual time. */
 import assert from 'node:assert/strict';
 import { EventEmitter } from 'node:events';
+import { Readable } from 'node:stream';
+import { finished } from 'node:stream/promises';
 import { test } from 'node:test';
 import {
   type ManagerSocket,
@@ -94,6 +96,23 @@ test('a manager that dies ends the viewer with the reason', () => {
   assert.deepEqual(viewer.words, ['ended: the managing server server-2 cannot be reached (ECONNRESET)']);
   assert.equal(viewer.end, 1013);
   assert.equal(clock.pending, 0);
+});
+
+test('a manager that refuses is not said to be out of reach: the viewer is told what it said', async () => {
+  const refusals = [
+    ['{"error":"door has 256 viewers","advice":"Try again later."}', 'door has 256 viewers'],
+    ['<html>', 'status 429'],
+    [`{"error":"${'x'.repeat(5_000)}"}`, 'status 429'],
+  ] as const;
+  for (const [body, told] of refusals) {
+    const { viewer, source, clock } = scene();
+    const response = Object.assign(Readable.from([Buffer.from(body)]), { statusCode: 429 });
+    source.emit('unexpected-response', {}, response);
+    await finished(response).catch(() => undefined);
+    await new Promise(setImmediate);
+    assert.deepEqual(viewer.words, [`ended: the managing server server-2 refuses: ${told}`]);
+    assert.deepEqual([viewer.end, source.terminated, clock.pending], [1013, true, 0]);
+  }
 });
 
 test('an end that the manager told is not told twice', () => {

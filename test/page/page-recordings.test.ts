@@ -14,16 +14,19 @@ import {
   pausedFrame,
   played,
   playedBefore,
+  recorded,
   withPage,
 } from '../support/page-checks.ts';
 import { openPageFixture, type PageFixture } from '../support/page-fixture.ts';
 import type { RecordedFacts } from '../support/page-fixture-archive.ts';
-import { padFragments } from '../support/page-fixture-video.ts';
+import { frameRate, padFragments } from '../support/page-fixture-video.ts';
 
 /** Bytes of the first segment that the page has asked for. */
 const readFirstSegment = `performance.getEntriesByType('resource')
   .filter((entry) => entry.name.includes('-a.mp4'))
   .reduce((sum, entry) => sum + entry.encodedBodySize, 0)`;
+
+const frameMs = 1_000 / frameRate;
 
 /** A browser whose quota is a few seconds of video. */
 const smallQuota = `(() => {
@@ -190,6 +193,29 @@ describe('the page’s recordings', { timeout: 240_000 }, () => {
       await page.click('button[aria-label="Back 10 seconds"]');
       await playedBefore(page, gapFromMs);
       assert.equal((await pausedFrame(page, facts)).segment, 1);
+    });
+  });
+
+  it('steps by as many pictures as keys were pressed, though they are not all shown yet', () => {
+    const { fromMs } = facts;
+    return withPage(fixture, gateAt(fromMs + 5_000), {}, async ({ page }) => {
+      await played(page, fromMs + 5_000);
+      const first = await pausedFrame(page, facts);
+      const pressed = (key: string, times: number) =>
+        page.evaluate(`for (let time = 0; time < ${times}; time += 1) {
+          document.body.dispatchEvent(new KeyboardEvent('keydown', { key: '${key}', bubbles: true }));
+        }`);
+      const shows = (ms: number) =>
+        waitFor(
+          `the picture at ${ms - first.wallClockMs} ms`,
+          async () => (await readVideo(page, recorded)).wallClockMs - ms,
+          (difference) => Math.abs(difference) < frameMs / 2,
+          5_000,
+        );
+      await pressed('.', 10);
+      await shows(first.wallClockMs + 10 * frameMs);
+      await pressed(',', 4);
+      await shows(first.wallClockMs + 6 * frameMs);
     });
   });
 

@@ -20,7 +20,7 @@ import { squareSide } from './page-fixture-video.ts';
 /** Where screenshots are left. */
 export const artefacts = new URL('../../artefacts/', import.meta.url).pathname;
 /** The recording's video element. */
-const recorded = '.picture-recording video';
+export const recorded = '.picture-recording video';
 
 /** Runs a check on a fresh page; every error that the page logs fails it, but for answers that were meant to fail. */
 export async function withPage(

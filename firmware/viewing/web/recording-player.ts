@@ -45,6 +45,8 @@ export class RecordingPlayer {
   private speed = 1;
   /** media time to go to as soon as the video can, in seconds */
   private startAt: number | undefined;
+  /** media time of the picture that was stepped to; it may not be shown yet when the next step comes */
+  private steppedTo: number | undefined;
   /** no frame was shown since the last seek */
   private sought = true;
   private failed = false;
@@ -106,6 +108,7 @@ export class RecordingPlayer {
     this.setNote('');
     this.failed = false;
     this.sought = true;
+    this.steppedTo = undefined;
     const at = (ms - this.buffer.originMs) / 1000;
     const ready = this.buffer.ranges?.some((range) => at >= range.start && at < range.end - 0.2) ?? false;
     if (ready) this.startFrom(at);
@@ -126,18 +129,19 @@ export class RecordingPlayer {
   /** Pauses, and shows the picture after (1) or before (−1) the one that is shown; or the keyframe there. */
   step(direction: 1 | -1, keyframes = false): void {
     this.pause();
-    const { mediaTime } = this.frames;
     const { frames, originMs, present } = this.buffer;
-    const now = this.wallClockMs;
+    const from = this.steppedTo ?? this.frames.mediaTime;
     // while the buffer is being filled, what is beside the picture is not known yet
-    if (mediaTime === undefined || now === undefined || !frames.has(mediaTime)) return;
-    const to = keyframes ? frames.keyframeBeside(mediaTime, direction) : frames.beside(mediaTime, direction);
+    if (from === undefined || this.wallClockMs === undefined || !frames.has(from)) return;
+    const to = keyframes ? frames.keyframeBeside(from, direction) : frames.beside(from, direction);
     const ready = to !== undefined && present.some(({ start, end }) => to >= start - 0.001 && to < end);
-    if (to !== undefined && ready) this.video.currentTime = to + 0.001;
-    else if (to !== undefined) this.seek(originMs + to * 1000 + 1, false);
+    if (to !== undefined && ready) {
+      this.video.currentTime = to + 0.001;
+      this.steppedTo = to;
+    } else if (to !== undefined) this.seek(originMs + to * 1000 + 1, false);
     else if (direction < 0) {
-      const half = ((frames.beside(mediaTime, 1) ?? mediaTime + 0.04) - mediaTime) * 500;
-      this.seek(this.justBefore(now - half), false, stepLeadMs);
+      const half = ((frames.beside(from, 1) ?? from + 0.04) - from) / 2;
+      this.seek(this.justBefore(originMs + (from - half) * 1000), false, stepLeadMs);
     }
   }
 
@@ -156,6 +160,7 @@ export class RecordingPlayer {
 
   play(): void {
     this.wantsToPlay = true;
+    this.steppedTo = undefined;
     this.video.playbackRate = this.speed;
     this.video.play().catch((problem: unknown) => {
       // sound needs a click first; a silent picture does not
@@ -181,6 +186,7 @@ export class RecordingPlayer {
 
   private startFrom(seconds: number): void {
     this.sought = true;
+    this.steppedTo = undefined;
     this.startAt = seconds;
     this.crossHole();
     if (this.wantsToPlay) this.play();
@@ -205,6 +211,7 @@ export class RecordingPlayer {
     const atEnd = here === undefined || (dry && here.end - now < 0.5);
     if (next === undefined || !atEnd || (video.seeking && video.readyState > 1)) return;
     this.noteHole(here?.end ?? now, next.start);
+    this.steppedTo = undefined;
     video.currentTime = next.start + 0.001;
   }
 

@@ -323,8 +323,13 @@ function contiguous(
 }
 
 function nothingLeft(world: SimWorld): string | undefined {
-  // The history of a camera that found no place is kept for its last manager, which may be dead.
-  const homeless = world.liveCameras.some(({ id }) => world.cameraNode(id).manager() === undefined);
+  // The history of a camera whose last manager is dead is kept for that server until somebody else has the camera:
+  // for ever, when the camera found no place, or is dead, too.
+  const homeless = world.cameras.some(({ id, node }) => {
+    if (node === undefined) return false;
+    const manager = world.cameraNode(id).manager();
+    return manager === undefined || !world.unit(manager).isAlive;
+  });
   for (const { id } of world.liveServers) {
     const { lock, timers } = world.serverNode(id).inspect();
     if (lock !== undefined) return `${id} is locked by ${lock.holder}`;

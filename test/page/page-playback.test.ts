@@ -102,11 +102,20 @@ describe('the page’s playback of several cameras', { timeout: 240_000 }, () =>
       assert.ok(ahead.length >= 1);
       const before = (await readVideo(page, videoOf('gate'))).currentTime;
       await page.click('button[aria-label="Next picture"]');
-      await waitFor(
+      const { currentTime: stepped } = await waitFor(
         'the next picture',
         () => readVideo(page, videoOf('gate')),
         ({ currentTime }) => currentTime > before && currentTime < before + 2 / frameRate,
       );
+      const pressed = (key: string, times: number) =>
+        page.evaluate(`for (let time = 0; time < ${times}; time += 1) {
+          document.body.dispatchEvent(new KeyboardEvent('keydown', { key: '${key}', bubbles: true }));
+        }`);
+      const media = async () => (await readVideo(page, videoOf('gate'))).currentTime;
+      await pressed('.', 8);
+      await waitFor('eight pictures on', media, (seconds) => seconds > stepped + 3.5 / frameRate);
+      await pressed(',', 8);
+      await waitFor('eight pictures back', media, (seconds) => Math.abs(seconds - stepped) < 0.005);
       await page.reload();
       await showing(page, 'gate');
       const shown = await page.getAttribute('.moment-clock', 'datetime');

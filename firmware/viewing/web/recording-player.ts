@@ -49,6 +49,8 @@ export class RecordingPlayer {
   private steppedTo: number | undefined;
   /** no frame was shown since the last seek */
   private sought = true;
+  /** where the last seek went */
+  private soughtMs: number | undefined;
   private failed = false;
   private note = '';
   private noteUntil = 0;
@@ -108,6 +110,7 @@ export class RecordingPlayer {
     this.setNote('');
     this.failed = false;
     this.sought = true;
+    this.soughtMs = ms;
     this.steppedTo = undefined;
     const at = (ms - this.buffer.originMs) / 1000;
     const ready = this.buffer.ranges?.some((range) => at >= range.start && at < range.end - 0.2) ?? false;
@@ -118,7 +121,7 @@ export class RecordingPlayer {
 
   /** Moves by some seconds; backwards into a gap, to the end of what was recorded before it. */
   skip(seconds: number): void {
-    const now = this.wallClockMs;
+    const now = this.wallClockMs ?? this.soughtMs;
     if (now === undefined) return;
     const to = now + seconds * 1000;
     const place = this.buffer.source.before(to);

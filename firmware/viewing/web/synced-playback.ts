@@ -9,6 +9,8 @@ import { SyncedPlayer, type SyncedStatus } from './synced-player.ts';
 
 const everyMs = 100;
 const patienceMs = 4_000;
+/** Who steps to a picture goes so far into it. */
+const intoMs = 1;
 /** The clock gives way when the players are so far from it. */
 const clockSeconds = 0.06;
 
@@ -59,14 +61,20 @@ export class SyncedPlayback {
     this.steer();
   }
 
-  /** Pauses, and goes to the next picture of any camera. */
+  /**
+   * Pauses, and goes to where the picture of any camera changes next (1) or changed before (−1); or where there is a
+   * keyframe. From where the clock is, as pictures of earlier steps may not be shown yet.
+   */
   step(direction: 1 | -1, keyframes: boolean): void {
     this.paused = true;
     this.clock.hold();
-    const times = this.players.flatMap((player) => player.beside(direction, keyframes) ?? []);
+    const { atMs } = this.clock;
+    const changedMs = Math.max(...this.players.map((player) => player.changedMs(atMs) ?? 0)) || atMs;
+    const fromMs = direction > 0 ? atMs : changedMs;
+    const times = this.players.flatMap((player) => player.beside(fromMs, direction, keyframes) ?? []);
     if (times.length === 0) return;
     const to = direction > 0 ? Math.min(...times) : Math.max(...times);
-    this.seek(to);
+    this.seek(to + intoMs);
   }
 
   private steer(): void {

@@ -75,12 +75,17 @@ export class SyncedPlayer {
     return this.video.currentTime - this.mediaTime(this.clock.atMs);
   }
 
-  /** When the picture beside the shown one is (`direction` 1 or −1), or the keyframe there. */
-  beside(direction: 1 | -1, keyframes: boolean): number | undefined {
+  /** When the picture that belongs to a time began, as far as that is known. */
+  changedMs(ms: number): number | undefined {
+    return this.beside(ms, -1, false);
+  }
+
+  /** When the picture after a time is (`direction` 1) or the one before it (−1), or the keyframe there. */
+  beside(ms: number, direction: 1 | -1, keyframes: boolean): number | undefined {
     const { frames, originMs } = this.buffer;
-    const time = this.frames.mediaTime ?? this.mediaTime(this.clock.atMs);
+    const time = this.mediaTime(ms);
     const to = keyframes ? frames.keyframeBeside(time, direction) : frames.beside(time, direction);
-    return to === undefined ? undefined : originMs + to * 1_000 + 1;
+    return to === undefined ? undefined : originMs + to * 1_000;
   }
 
   /** Brings the video to where the clock is. */

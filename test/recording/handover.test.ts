@@ -1,6 +1,7 @@
 /** Hand-over in good order: a second server that takes its share, one that leaves, restarts of cameras and servers. */
 import assert from 'node:assert';
 import { after, before, test } from 'node:test';
+import type { LogAnswer } from '../../firmware/viewing/api.ts';
 import { describeOnNetwork } from '../support/namespaces-suite.ts';
 import { managersOf } from '../support/namespaces-units.ts';
 import { until } from '../support/network.ts';
@@ -29,6 +30,26 @@ describeOnNetwork('cameras that are handed over', [], () => {
     await site.untilDurable('after ss-1 has left');
   });
 
+  test('so does one that is told to end (SIGTERM), and nobody suspects it', async () => {
+    const [stays, ends] = [site.server(1), site.server(2)];
+    stays.start();
+    await site.untilWhole('ss-1 is back');
+    const endedAt = Date.now();
+    await ends.stop();
+    assert.equal((await managersOf([stays])).size, 6, 'handed over before it ended');
+    const { entries } = await stays.machine.ask<LogAnswer>('/api/log');
+    const told = entries.filter(({ time }) => Date.parse(time) >= endedAt).map(({ text }) => text);
+    assert.deepEqual(
+      told.filter((text) => text.includes('ss-2 suspected')),
+      [],
+    );
+    assert.ok(
+      told.some((text) => text.startsWith('ss-2 leaves')),
+      told.join('\n'),
+    );
+    await site.untilDurable('after ss-2 has ended');
+  });
+
   test('cameras that are stopped and started again', async () => {
     const cams = site.camerasOf(1);
     await cams.stop();
@@ -37,13 +58,13 @@ describeOnNetwork('cameras that are handed over', [], () => {
   });
 
   test('the only server is restarted', async () => {
-    const only = site.server(2);
+    const only = site.server(1);
     await only.stop();
     only.start();
-    await site.untilDurable('ss-2 is back');
+    await site.untilDurable('the only one is back');
     await only.kill();
     only.start();
-    await site.untilDurable('ss-2 is back from the dead');
+    await site.untilDurable('the only one is back from the dead');
   });
 
   test('the archive has everything once, in order, also what was written by the server that had left', async () => {

@@ -245,7 +245,7 @@ function stateSizes(world: SimWorld, lines: ScaleLine[]): void {
           watcher.rows++;
         }
         if (card !== undefined && card.neighbors.length > 0) {
-          watcher.cards += card.neighbors.length;
+          watcher.cards++;
           watcher.cardBytes += sizeOf({ ...bare, body: { ...bare.body, card } }) - base;
         }
       }
@@ -261,7 +261,7 @@ function stateSizes(world: SimWorld, lines: ScaleLine[]): void {
     unit: 'B',
   });
   lines.push({
-    what: 'state per neighbor (its card, per its neighbor)',
+    what: 'state per neighbor (its card)',
     value: watcher.cardBytes / Math.max(1, watcher.cards),
     unit: 'B',
   });

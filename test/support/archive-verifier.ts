@@ -4,7 +4,7 @@
  *
  * What must be there: every sample of a run that ended as it should; of a run that was cut short, what some server has
  * called durable. What came after died with the camera's memory: it may be there, but then without a hole. A sample that
- * must be there and is not has to lie in an explained gap.
+ * must be there and is not has to lie in an explained gap; what was called durable, in one that retention made.
  */
 import type { CameraHistory, Captured, JournalTrack } from './camera-journal.ts';
 
@@ -146,7 +146,11 @@ function missingOf(
     const sample = samples[sequence];
     const must = sequence < Math.max(wanted, newest);
     const isMissing = sample !== undefined && must && !found.has(sequence);
-    const isExplained = isMissing && gaps.some((gap) => covers(gap, sample));
+    const isExplained =
+      isMissing &&
+      gaps.some((gap) => {
+        return covers(gap, sample) && (sequence > durableThrough || gap.reason === 'retention');
+      });
     if (isExplained) explained += 1;
     if (isMissing && !isExplained) holeFrom ??= sequence;
     else if (holeFrom !== undefined) {
@@ -154,7 +158,7 @@ function missingOf(
       const why =
         holeFrom <= durableThrough ? `durable through #${durableThrough}` : ended ? 'sent' : 'in a hole';
       faults.push(
-        `${keyOf(track)} #${holeFrom} to #${sequence - 1} (${dateOf(from.utcUs)}) missing, ${why}, no gap says so`,
+        `${keyOf(track)} #${holeFrom} to #${sequence - 1} (${dateOf(from.utcUs)}) missing, ${why}, no gap explains it`,
       );
       holeFrom = undefined;
     }

@@ -54,11 +54,19 @@ test('a sample that is missing, twice, late, never captured or dated wrongly is 
 });
 
 test('a gap explains what lies in it, and nothing else', () => {
-  const gap = { fromUs: utcUs + 3 * stepUs, toUs: utcUs + 5 * stepUs, reason: 'outbox-overflow' };
-  const explained = judge(history(true), { samples: found(0, 1, 2, 5, 6, 7, 8, 9), gaps: [gap] });
+  const gap = { fromUs: utcUs + 7 * stepUs, toUs: utcUs + 9 * stepUs, reason: 'outbox-overflow' };
+  const explained = judge(history(true), { samples: found(0, 1, 2, 3, 4, 5, 6, 9), gaps: [gap] });
   assert.deepEqual([explained.faults, explained.explained], [[], 2]);
-  const more = judge(history(true), { samples: found(0, 1, 5, 6, 7, 8, 9), gaps: [gap] });
-  assert.match(more.faults.join('\n'), /#2 to #2 .* missing/);
+  const more = judge(history(true), { samples: found(0, 1, 2, 3, 4, 5, 9), gaps: [gap] });
+  assert.match(more.faults.join('\n'), /#6 to #6 .* missing/);
+});
+
+test('only retention explains that what was durable is gone', () => {
+  const samples = found(0, 1, 4, 5, 6, 7, 8, 9);
+  const gapOf = (reason: string) => ({ fromUs: utcUs + 2 * stepUs, toUs: utcUs + 4 * stepUs, reason });
+  assert.deepEqual(judge(history(true), { samples, gaps: [gapOf('retention')] }).faults, []);
+  const damaged = judge(history(true), { samples, gaps: [gapOf('damaged')] });
+  assert.match(damaged.faults.join('\n'), /#2 to #3 .* missing, durable through #5/);
 });
 
 test('what a camera took with it when it was killed may be missing, but not what was durable, and without a hole', () => {

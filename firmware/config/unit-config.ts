@@ -159,7 +159,7 @@ const serverSection = section({
       .default('127.0.0.1')
       .describe('address of the page and the API'),
     port: listenPort.default(8300).describe('TCP port of the page and the API; 0 takes any free one'),
-    names: hostNames.describe('as https.names, for a proxy that leads here'),
+    names: hostNames.describe('as https.names, for this port; a proxy belongs before the HTTPS port'),
     access: choice(['users', 'everybody'])
       .default('users')
       .describe(

@@ -9,7 +9,7 @@ import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Level } from 'level';
 import { Failure, messageOf } from '../base/failure.ts';
-import type { IndexStore } from '../recording/index-store.ts';
+import type { IndexChange, IndexStore } from '../recording/index-store.ts';
 import { hasErrno } from './text-files.ts';
 
 /** What is fetched at a time: a page of listings in one turn of a thread, not in ten. */
@@ -34,19 +34,68 @@ export async function openLevelStore(path: string): Promise<IndexStore> {
       cause: error,
     });
   }
-  return {
-    get: (key) => level.get(key),
-    commit: (changes) =>
-      level.batch(
+  return new LevelIndex(level);
+}
+
+/**
+ * LevelDB that is opened anew after a write failed. It has to be: what it had begun to write to its log is there, later
+ * records behind that might not be found again, and after some failures it takes nothing more at all.
+ */
+class LevelIndex implements IndexStore {
+  private readonly level: Level<string, Buffer>;
+  private failed = false;
+  private closed = false;
+  private mending: Promise<void> | undefined;
+
+  constructor(level: Level<string, Buffer>) {
+    this.level = level;
+  }
+
+  async get(key: string): Promise<Buffer | undefined> {
+    await this.mended();
+    return this.level.get(key);
+  }
+
+  async commit(changes: readonly IndexChange[]): Promise<void> {
+    await this.mended();
+    try {
+      await this.level.batch(
         changes.map((change) => (change.type === 'put' ? change : { type: 'del' as const, key: change.key })),
         { sync: true },
-      ),
-    range: async ({ from, to, limit, reverse = false }) =>
-      (await level.iterator({ gte: from, lt: to, limit, reverse, highWaterMarkBytes }).all()).map(
-        ([key, value]) => ({ key, value }),
-      ),
-    [Symbol.asyncDispose]: () => level.close(),
-  };
+      );
+    } catch (error) {
+      this.failed = true;
+      throw error;
+    }
+  }
+
+  async range(range: Parameters<IndexStore['range']>[0]): ReturnType<IndexStore['range']> {
+    const { from, to, limit, reverse = false } = range;
+    await this.mended();
+    const rows = await this.level.iterator({ gte: from, lt: to, limit, reverse, highWaterMarkBytes }).all();
+    return rows.map(([key, value]) => ({ key, value }));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.closed = true;
+    await this.mending?.catch(() => undefined);
+    await this.level.close();
+  }
+
+  /** Opens it anew if a write has failed; rejects when it cannot be, and tries again the next time. */
+  private mended(): Promise<void> | undefined {
+    if (!this.failed || this.closed) return undefined;
+    this.mending ??= this.openAnew().finally(() => {
+      this.mending = undefined;
+    });
+    return this.mending;
+  }
+
+  private async openAnew(): Promise<void> {
+    await this.level.close();
+    await this.level.open();
+    this.failed = false;
+  }
 }
 
 /** Where a rebuilt store is kept, whole, until it takes the place of the old one. */

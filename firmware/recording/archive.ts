@@ -43,7 +43,7 @@ export interface Archive {
   cameras(): Promise<string[]>;
   /** Segments that overlap [fromUs, toUs), by start, at most `limit`. */
   segments(camera: string, range: { fromUs: number; toUs: number; limit: number }): Promise<SegmentListing[]>;
-  /** Explained gaps that overlap [fromUs, toUs), by start. */
+  /** Explained gaps that overlap [fromUs, toUs), by start; the newest, where there are very many. */
   gaps(camera: string, range: { fromUs: number; toUs: number }): Promise<Gap[]>;
   /** The stretches of [fromUs, toUs) of which there is something, by start, seams closed. Cheap also for a year. */
   coverage(

@@ -16,7 +16,7 @@ import type { Sample, TrackDescription, UtcMapping } from '../media/sample.ts';
 import type { Disk } from './disk.ts';
 import { type AssembledFragment, FragmentAssembler } from './fragment-assembler.ts';
 import { segmentUsMax } from './index-rows.ts';
-import type { Ledger } from './ledger.ts';
+import type { Ledger, UnsealedSegment } from './ledger.ts';
 import { SegmentWriter } from './segment-writer.ts';
 import { type Volume, type Volumes, volumeAnswerMs } from './volumes.ts';
 
@@ -45,6 +45,8 @@ export interface RecordingGround {
   readonly segmentUs: number;
   /** folders whose own entries are durable */
   readonly syncedFolders: Set<string>;
+  /** told of a segment that could not even be salvaged: its open row stays, and it has to be recovered */
+  readonly onUnsealed: (segment: UnsealedSegment) => void;
 }
 
 export interface CameraRecorderOptions {
@@ -161,8 +163,10 @@ export class CameraRecorder {
     await this.work;
     const { writer } = this;
     this.writer = undefined;
-    // When even that fails, the open row stays and the next start tries again.
-    await writer?.salvage().catch(() => undefined);
+    if (writer === undefined) return;
+    const { camera, epoch, ground } = this.options;
+    const { volume, name } = writer;
+    await writer.salvage().catch(() => ground.onUnsealed({ volume: volume.number, camera, name, epoch }));
   }
 
   private flush(): void {

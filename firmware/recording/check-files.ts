@@ -1,15 +1,18 @@
 /**
  * Walks through the files below the volumes, a day at a time, and finds those that no row knows.
  *
- * Invariants: only files with the name of a segment, that begin like one of ours, are ever touched; everything else is
- * counted and left alone. What is whole is indexed as it is; a torn tail or damage is recovery's. At most
- * `filesPerRound` scans are held at a time.
+ * Invariants: only files with the name of a segment, that begin like one of ours or hold whole fragments of ours, are
+ * ever touched; everything else is counted and left alone. What is whole is indexed as it is; a torn tail or damage is
+ * recovery's. At most `filesPerRound` scans are held at a time.
  */
 import { join } from 'node:path';
+import { decode } from '../base/codec.ts';
 import { Failure, messageOf } from '../base/failure.ts';
 import { isId } from '../base/ids.ts';
 import { type SegmentScan, scanSegment } from '../media/mp4-scanner.ts';
 import type { CheckGround } from './check.ts';
+import { decodeDetail, eventRow, keys } from './index-rows.ts';
+import { lookInside } from './lost-head.ts';
 import { extentOf, recoverThese } from './recovery.ts';
 import { findListing } from './segment-lookup.ts';
 import { parseSegmentName } from './segment-name.ts';
@@ -69,7 +72,8 @@ async function checkFile(ground: CheckGround, volume: Volume, { camera, name }: 
   try {
     const size = (await disk.size(path)) ?? 0;
     const scan = await scanSegment((offset, length) => disk.read(path, offset, length), size);
-    if (scan.initBytes === 0 || scan.tracks[0]?.camera !== camera) {
+    if (scan.initBytes === 0) return await checkHeadless(ground, volume, { camera, name, size, scan });
+    if (scan.tracks[0]?.camera !== camera) {
       findings.foreignFiles += 1;
       return;
     }
@@ -81,6 +85,35 @@ async function checkFile(ground: CheckGround, volume: Volume, { camera, name }: 
     if (!(error instanceof Failure)) throw error;
     findings.add('file-damaged', path, messageOf(error));
   }
+}
+
+/** A file that does not begin like one of ours: it is one if fragments of ours are whole in it. */
+async function checkHeadless(
+  ground: CheckGround,
+  volume: Volume,
+  file: FoundFile & { size: number; scan: SegmentScan },
+): Promise<void> {
+  const { disk, findings, repair } = ground;
+  const path = segmentPath(volume, file.camera, file.name);
+  const inside = await lookInside(disk, path, file.size);
+  if (inside === undefined) {
+    findings.foreignFiles += 1;
+    return;
+  }
+  const repaired = repair && (await readAgain(ground, volume, file));
+  if (repaired) await takeGapBack(ground, file, inside.toUs);
+  const what = `${file.scan.damage ?? 'empty'}; ${inside.fragments} whole fragments are in it, not indexed`;
+  findings.add('file-headless', path, what, repaired);
+}
+
+/** The gap that said that a file without a head is not indexed, which it is now; not one that says what was lost in it. */
+async function takeGapBack({ index }: CheckGround, { camera, name }: FoundFile, toUs: number): Promise<void> {
+  const parsed = parseSegmentName(name);
+  if (!parsed.ok) return;
+  const key = keys.event(camera, parsed.value.fromUs, 'damaged');
+  const row = await index.get(key);
+  const gap = row === undefined ? undefined : decode(eventRow, row);
+  if (gap?.ok && gap.value.toUs === toUs) await index.commit([{ type: 'delete', key }]);
 }
 
 /** Makes a file known, cut behind what is whole; whether that could be done. */
@@ -109,7 +142,10 @@ export async function readAgain(ground: CheckGround, volume: Volume, file: Found
   const parsed = parseSegmentName(name);
   if (!parsed.ok) return false;
   const { epoch } = parsed.value;
-  const report = await recoverThese(ground, [{ volume: volume.number, camera, name, epoch }]);
+  const row = await ground.index.get(keys.detail(camera, name));
+  const inside = row === undefined ? undefined : decodeDetail(row);
+  const tracks = inside?.ok ? inside.value.tracks : undefined;
+  const report = await recoverThese(ground, [{ volume: volume.number, camera, name, epoch, tracks }]);
   for (const note of report.notes) ground.findings.note(note);
   return report.recovered + report.removed > 0;
 }

@@ -20,7 +20,8 @@ export type ProblemKind =
   | 'not-indexed'
   | 'name-taken'
   | 'totals-wrong'
-  | 'hole';
+  | 'hole'
+  | 'file-headless';
 
 /** What is to be done about a problem, unless it was repaired. */
 export const remedies: Readonly<Record<ProblemKind, string>> = {
@@ -41,6 +42,8 @@ export const remedies: Readonly<Record<ProblemKind, string>> = {
   'name-taken': 'another file of this name is indexed on another volume: compare them, delete one by hand',
   'totals-wrong': '--repair counts again',
   hole: 'other servers may have it: see `starling recordings`; --repair notes it as damage',
+  'file-headless':
+    '--repair indexes what is whole when another file of its capture lies beside it; if none does, move the file elsewhere',
 };
 
 export interface Problem {

@@ -20,6 +20,9 @@ import { parseSegmentName } from './segment-name.ts';
 import { segmentPath } from './segment-writer.ts';
 import type { Volume } from './volumes.ts';
 
+/** How many listings are looked through for the first copy of a segment. */
+const copiesMax = 100;
+
 interface Fault {
   readonly kind: ProblemKind;
   readonly what: string;
@@ -118,24 +121,39 @@ function sameFragment(a: FragmentListing, b: FragmentListing): boolean {
 }
 
 /** Reads the file again; a row whose file is gone becomes an explained gap. Whether all is in order now. */
-async function mend(
-  ground: CheckGround,
-  { listing, volume: number }: PlacedListing,
-  volume: Volume,
-): Promise<boolean> {
-  const { disk, ledger } = ground;
+async function mend(ground: CheckGround, { listing }: PlacedListing, volume: Volume): Promise<boolean> {
+  const { disk } = ground;
   const path = segmentPath(volume, listing.camera, listing.name);
   try {
     const there = (await disk.size(path)) !== undefined;
     if (there && !(await readAgain(ground, volume, listing))) return false;
     if ((await disk.size(path)) !== undefined) return true;
-    const { camera, name, fromUs, toUs, bytes } = listing;
-    const gone = await ledger.discard([{ volume: number, camera, name, fromUs, toUs, bytes }], 'damaged');
-    await ledger.discarded(gone);
+    await dropRows(ground, listing, volume.number);
     return true;
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
     ground.findings.note(messageOf(error));
     return false;
   }
+}
+
+/** Its file is gone. The gap ends where what could be copied of it begins. */
+async function dropRows(
+  { index, ledger }: CheckGround,
+  listing: PlacedListing['listing'],
+  volume: number,
+): Promise<void> {
+  const { camera, name, fromUs, bytes } = listing;
+  const rows = await index.range({
+    from: keys.listingAt(camera, fromUs),
+    to: keys.listingAt(camera, listing.toUs),
+    limit: copiesMax,
+  });
+  const others = rows.flatMap((row) => decodeListing(camera, row)?.listing ?? []);
+  const next = others.find((other) => other.name !== name && other.fromUs >= fromUs);
+  const toUs = next?.fromUs ?? listing.toUs;
+  const gone = await ledger.discard([{ volume, camera, name, fromUs, toUs, bytes }], 'damaged');
+  await ledger.discarded(gone);
+  // All of it was copied: there is no gap.
+  if (toUs <= fromUs) await index.commit([{ type: 'delete', key: keys.event(camera, fromUs, 'damaged') }]);
 }

@@ -3,9 +3,10 @@
  *
  * Why: every call occupies a thread of the process's pool until its disk answers. Without lanes a disk that hangs
  * takes all of them, and with them the other volumes and the index. Reads have a lane of their own, so that viewers do
- * not hold back recording. Order within a lane is the order of the calls.
+ * not hold back recording; what is asked of the volume itself, its marker and how full it is, is part of recording.
+ * Order within a lane is the order of the calls.
  */
-import { sep } from 'node:path';
+import { dirname, sep } from 'node:path';
 import type { Disk, RecordingFile } from './disk.ts';
 
 /** Calls under way at a time on one volume. */
@@ -63,6 +64,8 @@ export function withLanes(disk: Disk, folders: readonly string[], widths: LaneWi
     laneOf(path)?.writes.run(call) ?? call();
   const read = <T>(path: string, call: () => Promise<T>): Promise<T> =>
     laneOf(path)?.reads.run(call) ?? call();
+  const readFile = <T>(path: string, call: () => Promise<T>): Promise<T> =>
+    laneOf(path)?.below === dirname(path) + sep ? write(path, call) : read(path, call);
   const fileIn = (path: string, file: RecordingFile): RecordingFile => ({
     append: (parts) => write(path, () => file.append(parts)),
     sync: () => write(path, () => file.sync()),
@@ -78,9 +81,9 @@ export function withLanes(disk: Disk, folders: readonly string[], widths: LaneWi
     truncate: (path, size) => write(path, () => disk.truncate(path, size)),
     remove: (path) => write(path, () => disk.remove(path)),
     removeDirectory: (path) => write(path, () => disk.removeDirectory(path)),
-    read: (path, offset, length) => read(path, () => disk.read(path, offset, length)),
-    size: (path) => read(path, () => disk.size(path)),
+    read: (path, offset, length) => readFile(path, () => disk.read(path, offset, length)),
+    size: (path) => readFile(path, () => disk.size(path)),
     list: (path) => read(path, () => disk.list(path)),
-    usage: (path) => read(path, () => disk.usage(path)),
+    usage: (path) => write(path, () => disk.usage(path)),
   };
 }

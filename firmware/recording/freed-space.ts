@@ -4,7 +4,7 @@
  *
  * A file system's *level* is what is free plus what recordings take up: recording and deleting leave it as it is, so that
  * it falls only by what others write there, and by what was deleted and is not free. How fast others write is seen
- * between the passes, when nothing is deleted.
+ * between the passes, as nothing is deleted then but by the limits, after which it is seen anew.
  *
  * Invariant: while what was deleted does not show, no more than a trial is deleted at a time, after a pause that doubles
  * from `pauseMs` to `pauseMsMax`; it is forgotten as soon as it shows, or nothing is missing any more. Bytes; monotonic ms.
@@ -15,12 +15,12 @@ const pauseMsMax = 3_600_000;
 /** Over less time, nothing can be said of how fast others write. */
 const rateMsMin = 500;
 
-/** What was deleted last and has not shown up as free. */
+/** What was deleted and has not shown up as free. */
 interface Owing {
+  /** all of it, so that what others free is small beside it */
   readonly bytes: number;
   /** of the level, since then */
   readonly lowest: number;
-  readonly sinceMs: number;
   readonly untilMs: number;
   readonly pauseMs: number;
 }
@@ -36,10 +36,10 @@ interface Seen {
 export class FreedSpace {
   private readonly seen = new Map<string, Seen>();
 
-  /** A file system's level, at the beginning of every pass; whether nothing is missing there. */
-  observe(device: string, { level, enough }: { level: number; enough: boolean }, nowMs: number): void {
+  /** A file system's level when it was read, in every pass before something is deleted; whether nothing is missing. */
+  observe(device: string, { level, enough }: { level: number; enough: boolean }, atMs: number): void {
     const last = this.seen.get(device);
-    const ms = last === undefined ? 0 : nowMs - last.atMs;
+    const ms = last === undefined ? 0 : atMs - last.atMs;
     const fell = Math.max(0, (last?.level ?? level) - level);
     const othersPerMs = ms >= rateMsMin ? fell / ms : (last?.othersPerMs ?? 0);
     let owing = last?.owing;
@@ -47,7 +47,15 @@ export class FreedSpace {
       const shows = level >= owing.lowest + owing.bytes / 2;
       owing = enough || shows ? undefined : { ...owing, lowest: Math.min(owing.lowest, level) };
     }
-    this.seen.set(device, { level, atMs: nowMs, othersPerMs, owing });
+    this.seen.set(device, { level, atMs, othersPerMs, owing });
+  }
+
+  /** The level after something was deleted whose space nobody waits for: others are watched from here on. */
+  rebase(device: string, level: number, atMs: number): void {
+    const last = this.seen.get(device);
+    if (last === undefined) return;
+    const owing = last.owing && { ...last.owing, lowest: Math.min(last.owing.lowest, level) };
+    this.seen.set(device, { ...last, level, atMs, owing });
   }
 
   /** How much of what is missing may be deleted now; `trial` is the most while deleting does not show. */
@@ -66,9 +74,8 @@ export class FreedSpace {
     const last = before.owing;
     const pause = last === undefined ? pauseMs : Math.min(2 * last.pauseMs, pauseMsMax);
     const owing = {
-      bytes,
-      lowest: level,
-      sinceMs: last?.sinceMs ?? nowMs,
+      bytes: (last?.bytes ?? 0) + bytes,
+      lowest: Math.min(last?.lowest ?? level, level),
       untilMs: nowMs + pause,
       pauseMs: pause,
     };
@@ -76,9 +83,8 @@ export class FreedSpace {
     return shows;
   }
 
-  /** For how long deleting has not shown; 0: it does. */
-  owingMs(device: string, nowMs: number): number {
-    const owing = this.seen.get(device)?.owing;
-    return owing === undefined ? 0 : nowMs - owing.sinceMs;
+  /** Whether something was deleted that has not become free. */
+  owes(device: string): boolean {
+    return this.seen.get(device)?.owing !== undefined;
   }
 }

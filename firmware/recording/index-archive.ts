@@ -70,13 +70,14 @@ export class IndexArchive implements Archive {
   async gaps(camera: string, range: TimeRange): Promise<Gap[]> {
     const from = keys.eventAt(camera, range.fromUs - eventUsMax);
     const to = keys.eventAt(camera, range.toUs);
-    const rows = await this.options.index.range({ from, to, limit: gapsMax });
-    const gaps = rows.flatMap(({ value }) => {
+    // the newest, where there are too many
+    const rows = await this.options.index.range({ from, to, limit: gapsMax, reverse: true });
+    const gaps = rows.reverse().flatMap(({ value }) => {
       const gap = decode(eventRow, value);
       return gap.ok && overlaps(gap.value, range) ? [gap.value] : [];
     });
     const deleted = await this.deletedIn(camera, range, gaps);
-    return [...gaps, ...deleted].sort((a, b) => a.fromUs - b.fromUs).slice(0, gapsMax);
+    return [...gaps, ...deleted].sort((a, b) => a.fromUs - b.fromUs).slice(-gapsMax);
   }
 
   async coverage(camera: string, range: TimeRange): Promise<TimeRange[]> {

@@ -292,7 +292,7 @@ export class Ingest {
     if (!this.streams.has(camera)) return 'gap: a camera that did not join';
     if (!isTime(fromUs) || !isTime(toUs) || fromUs > toUs) return 'gap: a time out of range';
     this.options.recorder
-      .addGap(decoded.value)
+      .tellGap(decoded.value)
       .catch(() => this.options.link.close('recording failed: index'));
     return undefined;
   }

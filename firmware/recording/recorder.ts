@@ -12,9 +12,10 @@ import { CameraRecorder, type DurablePoint, type RecordingGround } from './camer
 import type { Disk } from './disk.ts';
 import { withDeadline } from './disk-deadline.ts';
 import { laneWidths, withLanes } from './disk-lanes.ts';
+import { GapLog } from './gap-log.ts';
 import { IndexArchive, type OpenSegment } from './index-archive.ts';
 import { prepareFormat } from './index-format.ts';
-import { eventRow, eventUsMax, keys, put } from './index-rows.ts';
+import { IndexHealth } from './index-health.ts';
 import type { IndexStore } from './index-store.ts';
 import { Ledger } from './ledger.ts';
 import { RecordedDays } from './recorded-days.ts';
@@ -28,8 +29,6 @@ import {
 import { SyncRounds } from './sync-rounds.ts';
 import { Volumes, type VolumesOptions, volumeAnswerMs } from './volumes.ts';
 
-/** Of a gap that is longer than so many days only the last of them are stored. */
-const gapDaysMax = 1_000;
 /** How often the volumes are looked at. */
 const checkMs = 5_000;
 /** What may wait for the disk, of all cameras together and of each. */
@@ -50,6 +49,8 @@ export interface RecorderOptions
   readonly threads: number;
   /** told of each gap that was stored */
   readonly onGap?: (gap: Gap) => void;
+  /** told once of a camera that tells too many */
+  readonly onGapRefused?: (camera: string) => void;
   /** told of each segment that start-up has looked at */
   readonly onRecovery?: (progress: RecoveryProgress) => void;
 }
@@ -69,8 +70,10 @@ export interface Recorder extends AsyncDisposable {
   readonly volumes: Volumes;
   /** the disk with lanes and a deadline; whoever else works on the volumes goes through it */
   readonly disk: Disk;
-  /** Whether any volume can be recorded to. */
+  /** Whether anything can be recorded: the index takes it, and any volume. */
   usable(): boolean;
+  /** Why the index refuses what is written to it; undefined while it does not. */
+  indexProblem(): string | undefined;
   /** What one camera may have waiting for the disk, in bytes; above it its link is paused. */
   pendingShareBytes(): number;
   /** Begins to record a camera; one recorder a camera and epoch. */
@@ -79,8 +82,8 @@ export interface Recorder extends AsyncDisposable {
   finish(recorder: CameraRecorder): Promise<void>;
   /** The segments that are being written, of a camera or of all. */
   openSegments(camera?: string): Iterable<OpenSegment>;
-  /** Stores an explained gap. */
-  addGap(gap: Gap): Promise<void>;
+  /** Stores a gap that a camera explains; leaves out what is too much. */
+  tellGap(gap: Gap): Promise<void>;
 }
 
 /**
@@ -89,7 +92,15 @@ export interface Recorder extends AsyncDisposable {
  */
 export async function openRecorder(options: RecorderOptions): Promise<Recorder> {
   const { clock } = options;
-  const { index, days } = RecordedDays.watching(options.index);
+  const works = { index: true, volumes: true };
+  const changed = (part: Partial<typeof works>): void => {
+    const before = works.index && works.volumes;
+    Object.assign(works, part);
+    const now = works.index && works.volumes;
+    if (now !== before) options.onUsable?.(now);
+  };
+  const health = new IndexHealth(options.index, (index) => changed({ index }));
+  const { index, days } = RecordedDays.watching(health.index);
   const widths = laneWidths(options.threads, options.volumes.length);
   const lanes = withLanes(options.disk, options.volumes, widths);
   const disk = withDeadline(lanes, clock, volumeAnswerMs);
@@ -101,20 +112,22 @@ export async function openRecorder(options: RecorderOptions): Promise<Recorder> 
     disk,
     folders: options.volumes,
     recordedBytes: (number) => recordedOn(ledger, number),
+    onUsable: (usable) => changed({ volumes: usable }),
   });
-  const storeGap = async (gap: Gap): Promise<void> => {
-    await addGap(index, gap);
-    options.onGap?.(gap);
-  };
-  const unfinished: RecoveryGround = { disk, ledger, volumes, addGap: storeGap };
+  const gaps = new GapLog({ index, clock, onGap: options.onGap, onRefused: options.onGapRefused });
+  const unfinished: RecoveryGround = { disk, ledger, volumes, addGap: (gap) => gaps.add(gap) };
   const recovery = await recoverSegments(unfinished, options.onRecovery);
-  let { waiting } = recovery;
+  let waiting = [...recovery.waiting];
   const check = async (): Promise<void> => {
+    await health.probe();
     await volumes.check();
+    // What was being written on a volume that was not there, or when the index refused.
     const back = waiting.some(({ volume }) => worksNow(volumes, volume));
-    // A volume that was not there at the start is, and with it what was being written on it.
-    // When the index fails it is tried again the next time.
-    if (back) ({ waiting } = await recoverThese(unfinished, waiting).catch(() => ({ waiting })));
+    if (!back || health.problem !== undefined) return;
+    const these = waiting;
+    waiting = [];
+    const left = await recoverThese(unfinished, these).catch(() => ({ waiting: these }));
+    waiting.push(...left.waiting);
   };
   const active = new Set<CameraRecorder>();
   const rounds = new SyncRounds(clock, options.syncIntervalMs, active);
@@ -127,6 +140,7 @@ export async function openRecorder(options: RecorderOptions): Promise<Recorder> 
     clock,
     segmentUs,
     syncedFolders: new Set(),
+    onUnsealed: (segment) => waiting.push(segment),
   };
 
   const openSegments = function* (camera?: string): Iterable<OpenSegment> {
@@ -147,7 +161,8 @@ export async function openRecorder(options: RecorderOptions): Promise<Recorder> 
     ledger,
     volumes,
     disk,
-    usable: () => volumes.usable(),
+    usable: () => volumes.usable() && health.problem === undefined,
+    indexProblem: () => health.problem,
     pendingShareBytes: () =>
       Math.max(pendingShareMin, Math.min(pendingShareMax, pendingBytesMax / Math.max(1, active.size))),
     record: (wanted) => {
@@ -157,7 +172,7 @@ export async function openRecorder(options: RecorderOptions): Promise<Recorder> 
     },
     finish,
     openSegments,
-    addGap: storeGap,
+    tellGap: (gap) => gaps.tell(gap),
     [Symbol.asyncDispose]: async () => {
       stopChecks();
       await Promise.all([...active].map(finish));
@@ -165,23 +180,6 @@ export async function openRecorder(options: RecorderOptions): Promise<Recorder> 
       await index[Symbol.asyncDispose]();
     },
   };
-}
-
-function addGap(index: IndexStore, gap: Gap): Promise<void> {
-  return index.commit(
-    piecesOf(gap).map((piece) => put(keys.event(gap.camera, piece.fromUs, gap.reason), eventRow, piece)),
-  );
-}
-
-/** A gap in pieces of at most `eventUsMax`. */
-function piecesOf(gap: Gap): Gap[] {
-  const pieces: Gap[] = [];
-  for (let toUs = gap.toUs; pieces.length < gapDaysMax; toUs -= eventUsMax) {
-    const fromUs = Math.max(gap.fromUs, toUs - eventUsMax);
-    pieces.push({ ...gap, fromUs, toUs });
-    if (fromUs === gap.fromUs) break;
-  }
-  return pieces;
 }
 
 function worksNow(volumes: Volumes, number: number): boolean {

@@ -2,8 +2,9 @@
  * The recording alarm: recording has stopped, whatever the live picture shows.
  *
  * A camera that is attached and of which nothing new is safe on a disk for `stillMs` raises an alarm, which says whether
- * the camera sends nothing or the server saves nothing; so does a volume that is missing, failed or full. Each alarm is
- * told once when it is raised and once when it is over. Pure: what is seen goes in with the time, monotonic ms.
+ * the camera sends nothing or the server saves nothing; so does a volume that is missing, failed or full, and an index
+ * that refuses. Each alarm is told once when it is raised and once when it is over; its text is always the latest. Pure:
+ * what is seen goes in with the time, monotonic ms.
  */
 
 /** How long nothing may become safe. */
@@ -13,9 +14,9 @@ const alarmsMax = 1_000;
 
 /** Something is wrong with what is recorded. */
 export interface Alarm {
-  /** `camera` or `volume`, a slash, and which */
+  /** `camera` or `volume`, a slash, and which; or `index` */
   readonly id: string;
-  readonly kind: 'silent' | 'not-saved' | 'volume-missing' | 'volume-failed' | 'volume-full';
+  readonly kind: 'silent' | 'not-saved' | 'volume-missing' | 'volume-failed' | 'volume-full' | 'index-failed';
   readonly text: string;
   /** µs UTC */
   readonly sinceUtcUs: number;
@@ -62,11 +63,19 @@ export class RecordingAlarm {
   /** Looks at everything; to be called about every second. */
   observe(
     now: { readonly ms: number; readonly utcUs: number },
-    seen: { readonly cameras: readonly SeenCamera[]; readonly volumes: readonly SeenVolume[] },
+    seen: {
+      readonly cameras: readonly SeenCamera[];
+      readonly volumes: readonly SeenVolume[];
+      /** why the index refuses */
+      readonly index?: string | undefined;
+    },
   ): AlarmNews {
     const found = new Map<string, Omit<Alarm, 'sinceUtcUs'>>();
     for (const camera of seen.cameras) add(found, this.ofCamera(now.ms, camera));
     for (const volume of seen.volumes) add(found, ofVolume(volume));
+    if (seen.index !== undefined) {
+      add(found, { id: 'index', kind: 'index-failed', text: `the index refuses: ${seen.index}` });
+    }
     const attached = new Set(seen.cameras.map(({ camera }) => camera));
     for (const camera of this.progress.keys()) if (!attached.has(camera)) this.progress.delete(camera);
     return this.compare(found, now.utcUs);
@@ -108,7 +117,9 @@ export class RecordingAlarm {
       cleared.push(alarm);
     }
     for (const [id, alarm] of found) {
-      if (this.alarms.has(id) || this.alarms.size >= alarmsMax) continue;
+      const known = this.alarms.get(id);
+      if (known !== undefined) this.alarms.set(id, { ...known, text: alarm.text });
+      if (known !== undefined || this.alarms.size >= alarmsMax) continue;
       const since = { ...alarm, sinceUtcUs: utcUs };
       this.alarms.set(id, since);
       raised.push(since);

@@ -3,19 +3,23 @@
  * off, and what is whole is made durable and indexed; deletions that were interrupted are finished.
  *
  * Invariants: nothing whole is deleted. Fragments behind damage in the middle of a file are copied to a segment of
- * their own before the file is cut, and the hole becomes an explained gap. More damage than can be lost between two
- * syncs, with nothing whole behind it, is left as it is for a person to look at. One bad file keeps no other from
- * being recovered, and a volume that does not work keeps its rows until it does.
+ * their own before the file is cut, and the hole becomes an explained gap. So are those of a file whose head is damaged,
+ * when its tracks are known elsewhere (lost-head.ts); when they are not, the file stays where it is, without a row, and
+ * its time is explained. More damage than can be lost between two syncs, with nothing whole behind it, is left as it is
+ * for a person to look at. One bad file keeps no other from being recovered, and a volume that does not work keeps its
+ * rows until it does.
  */
 import { Failure, messageOf } from '../base/failure.ts';
 import type { FragmentListing } from '../media/fragment-listing.ts';
+import { initSegment } from '../media/fragmented-mp4.ts';
 import { type SegmentScan, scanSegment } from '../media/mp4-scanner.ts';
-import type { Gap } from '../media/sample.ts';
+import type { Gap, TrackDescription } from '../media/sample.ts';
 import { finishDeletions } from './deletion.ts';
 import type { Disk } from './disk.ts';
 import type { Ledger, UnsealedSegment } from './ledger.ts';
+import { findTracks, type Headless, lookInside } from './lost-head.ts';
 import { parseSegmentName } from './segment-name.ts';
-import { copyWhole, type Salvaged, type SalvageGround } from './segment-salvage.ts';
+import { copyWhole, nothingSalvaged, type Salvaged, type SalvageGround } from './segment-salvage.ts';
 import { removeFile, segmentPath } from './segment-writer.ts';
 import type { Volume, Volumes } from './volumes.ts';
 
@@ -32,6 +36,11 @@ export interface RecoveryGround {
   readonly ledger: Ledger;
   readonly volumes: Pick<Volumes, 'byNumber' | 'works' | 'verify' | 'failed'>;
   readonly addGap: (gap: Gap) => Promise<void>;
+}
+
+/** A segment to recover, and what somebody believes to be its tracks: needed when its head is damaged. */
+export interface BrokenSegment extends UnsealedSegment {
+  readonly tracks?: readonly TrackDescription[] | undefined;
 }
 
 export interface RecoveryProgress {
@@ -51,7 +60,7 @@ export interface RecoveryReport {
 }
 
 interface Outcome {
-  readonly kind: 'recovered' | 'removed' | 'missing' | 'left';
+  readonly kind: 'recovered' | 'removed' | 'missing' | 'left' | 'kept';
   readonly cutBytes: number;
   readonly note?: string;
 }
@@ -76,7 +85,7 @@ export async function recoverSegments(
 /** Recovers these segments; nobody may be writing them. */
 export async function recoverThese(
   ground: RecoveryGround,
-  segments: readonly UnsealedSegment[],
+  segments: readonly BrokenSegment[],
   onProgress: (progress: RecoveryProgress) => void = () => undefined,
 ): Promise<RecoveryReport> {
   const report = { recovered: 0, cutBytes: 0, removed: 0 };
@@ -120,7 +129,7 @@ function leave(error: unknown): Outcome {
 async function recoverSegment(
   ground: RecoveryGround,
   volume: Volume,
-  segment: UnsealedSegment,
+  segment: BrokenSegment,
 ): Promise<Outcome> {
   const { disk, ledger } = ground;
   const { camera, name } = segment;
@@ -145,10 +154,9 @@ async function recoverSegment(
     return { kind: 'left', cutBytes: 0, note: `${path}: its times make no sense, left as it is` };
   }
   const found: Found = { path, size, scan, nameUs: parsed.value.fromUs };
+  if (scan.initBytes === 0) return recoverHeadless(ground, volume, segment, found);
   const copied =
-    scan.damage === undefined || scan.initBytes === 0
-      ? { fragments: 0, bytes: 0 }
-      : await copyWhole(salvageGround(ground, volume, segment), found);
+    scan.damage === undefined ? nothingSalvaged : await copyBehind(ground, volume, segment, found);
   if (scan.fragments.length === 0) return recoverNothing(ground, volume, segment, { ...found, copied });
   return recoverWhole(ground, volume, segment, { ...found, copied });
 }
@@ -161,9 +169,57 @@ interface Found {
   readonly nameUs: number;
 }
 
+/** Copies what is whole behind the damage in a file that says what its tracks are. */
+async function copyBehind(
+  ground: RecoveryGround,
+  volume: Volume,
+  segment: UnsealedSegment,
+  { scan, ...found }: Found,
+): Promise<Salvaged> {
+  const { tracks, fragments: before, validBytes: from } = scan;
+  const head = await ground.disk.read(found.path, 0, scan.initBytes);
+  return copyWhole(salvageGround(ground, volume, segment), { ...found, head, tracks, before, from });
+}
+
 function salvageGround(ground: RecoveryGround, volume: Volume, segment: UnsealedSegment): SalvageGround {
   const { disk, ledger, addGap } = ground;
   return { disk, ledger, addGap, volume, camera: segment.camera, epoch: segment.epoch };
+}
+
+/** A file that does not say what its tracks are. */
+async function recoverHeadless(
+  ground: RecoveryGround,
+  volume: Volume,
+  segment: BrokenSegment,
+  found: Found,
+): Promise<Outcome> {
+  const { path, size } = found;
+  const inside = await lookInside(ground.disk, path, size);
+  if (inside === undefined) {
+    return recoverNothing(ground, volume, segment, { ...found, copied: nothingSalvaged });
+  }
+  const { captureId } = inside;
+  const tracks = await findTracks(ground.disk, volume, segment, { captureId, guess: segment.tracks });
+  if (tracks === undefined) return keepHeadless(ground, segment, { ...found, inside });
+  const source = { ...found, head: initSegment(tracks), tracks, before: [], from: 0 };
+  const copied = await copyWhole(salvageGround(ground, volume, segment), source);
+  if (copied.fragments === 0) return keepHeadless(ground, segment, { ...found, inside });
+  const all = copied.fragments === inside.fragments;
+  return recoverNothing(ground, volume, segment, { ...found, copied: { ...copied, all } });
+}
+
+/** Nobody knows the tracks: the file stays, for a person, or for a check when there is another file of the capture. */
+async function keepHeadless(
+  { ledger, addGap }: RecoveryGround,
+  { volume, camera, name }: UnsealedSegment,
+  { path, scan, nameUs, inside }: Found & { inside: Headless },
+): Promise<Outcome> {
+  const toUs = Math.min(inside.toUs, nameUs + guessUsMax);
+  if (toUs > nameUs) await addGap({ camera, fromUs: nameUs, toUs, reason: 'damaged' });
+  await ledger.forget(volume, camera, name);
+  const why = `damaged at its start (${scan.damage ?? 'empty'}), and nothing tells its tracks`;
+  const note = `${path}: ${why}; ${inside.fragments} whole fragments are left in it, not indexed`;
+  return { kind: 'kept', cutBytes: 0, note };
 }
 
 /** A file that does not begin with a whole fragment. */
@@ -174,15 +230,20 @@ async function recoverNothing(
   { path, size, scan, copied }: Found & { copied: Salvaged },
 ): Promise<Outcome> {
   const damage = scan.damage ?? 'empty';
-  if (size - scan.validBytes - copied.bytes > tornBytesMax) {
-    return { kind: 'left', cutBytes: 0, note: `${path}: damaged at its start (${damage}), left as it is` };
+  const what = `${path}: damaged at its start (${damage})`;
+  const copies = `${copied.fragments} whole fragments copied`;
+  if (!copied.all || size - scan.validBytes - copied.bytes > tornBytesMax) {
+    if (copied.fragments === 0) return { kind: 'left', cutBytes: 0, note: `${what}, left as it is` };
+    // Without its row: the next start would copy them again.
+    await ledger.forget(volume.number, camera, name);
+    return { kind: 'kept', cutBytes: 0, note: `${what}; ${copies}, the file left as it is` };
   }
   await removeFile(disk, path);
   await ledger.forget(volume.number, camera, name);
   const note =
     copied.fragments === 0
       ? `${path}: no whole fragment (${damage}), removed`
-      : `${path}: damaged at its start (${damage}); ${copied.fragments} whole fragments copied, the file removed`;
+      : `${what}; ${copies}, the file removed`;
   return { kind: 'removed', cutBytes: 0, note };
 }
 
@@ -194,7 +255,7 @@ async function recoverWhole(
 ): Promise<Outcome> {
   const { fragments, tracks, validBytes } = scan;
   const tornBytes = size - validBytes;
-  const cut = tornBytes - copied.bytes <= tornBytesMax;
+  const cut = copied.all && tornBytes - copied.bytes <= tornBytesMax;
   const { fromUs, toUs } = extentOf(fragments);
   // Whoever wrote it may have been killed before its sync. Its name was durable before its first fragment.
   await disk.truncate(path, cut ? validBytes : size);

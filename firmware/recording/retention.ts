@@ -33,8 +33,6 @@ const segmentsPerBatch = 32;
 const room = { bytesMin: 64_000_000, shareMax: 1 / 16 } as const;
 /** Rounds of making room before a disk counts as full. */
 const roomRoundsMax = 4;
-/** A file system may free what was deleted so much later, without being called full. */
-const freesLateMs = 60_000;
 /** The clock was set when it moved by more against the one that cannot be set. */
 const clockStepMs = 3_600_000;
 const clockDoubtMs = 86_400_000;
@@ -85,8 +83,9 @@ interface Device {
   readonly volumes: VolumeStatus[];
   /** free beyond what should be; below 0 something must go */
   spareBytes: number;
-  /** free, or recordings */
+  /** free, or recordings; as of `atMs`, monotonic */
   levelBytes: number;
+  atMs: number;
   reserveBytes: number;
   roomBytes: number;
 }
@@ -117,9 +116,7 @@ export class Retention {
         add(done, deleted);
         // Without anything left to delete, half of the reserve may be used up.
         device.spareBytes += deleted.bytes;
-        const owingMs = this.owingMs(device);
-        const late = owingMs > 0 && owingMs < freesLateMs;
-        if (device.spareBytes < -device.reserveBytes / 2 && !late) this.tellFull(device);
+        if (device.spareBytes < -device.reserveBytes / 2) this.tellFull(device);
       }
       if (done.segments > 0 && this.usable().some(({ state }) => state.is === 'full')) {
         await this.options.volumes.check();
@@ -131,24 +128,8 @@ export class Retention {
   /** Deletes what is too old, and what is too much of a camera or of all; seldom. */
   keepLimits(): Promise<RetentionReport> {
     return this.alone(async () => {
-      const done = { segments: 0, bytes: 0 };
-      const usable = this.usableNumbers();
-      const cameras = new Set([...this.options.ledger.totals().keys()].map((key) => placeOfSum(key).camera));
-      const nowUs = this.believedUs();
-      const settings = this.settingsNow();
-      for (const camera of cameras) {
-        const source = this.sources.ofCamera(camera, (volume) => usable.has(volume));
-        const ageUs = ageUsMaxOf(settings, camera);
-        if (ageUs !== undefined && nowUs !== undefined) {
-          add(done, await this.deleteWhile(source, ({ toUs }) => toUs < nowUs - ageUs));
-        }
-        const bytesMax = bytesMaxOf(settings, camera);
-        const excess = bytesMax === undefined ? 0 : this.recordedBytes(usable, camera) - bytesMax;
-        if (excess > 0) add(done, await this.deleteBytes(source, excess));
-      }
-      const bytesMax = bytesMaxOfAll(settings);
-      const excess = bytesMax === undefined ? 0 : this.recordedBytes(usable) - bytesMax;
-      if (excess > 0) add(done, await this.deleteBytes(this.sources.ofVolumes([...usable]), excess));
+      const done = await this.deleteBeyondLimits();
+      for (const { id, levelBytes, atMs } of await this.devices()) this.freed.rebase(id, levelBytes, atMs);
       return done;
     });
   }
@@ -168,11 +149,33 @@ export class Retention {
         const deleted = await this.give(device, Math.max(-device.spareBytes, device.roomBytes));
         add(done, deleted);
         if (deleted.segments === 0 && round === 0) this.tellFull(device);
-        if (deleted.segments === 0 || this.owingMs(device) > 0) break;
+        if (deleted.segments === 0 || this.freed.owes(device.id)) break;
       }
       if (done.segments > 0) await this.options.volumes.check();
       return done;
     });
+  }
+
+  private async deleteBeyondLimits(): Promise<RetentionReport> {
+    const done = { segments: 0, bytes: 0 };
+    const usable = this.usableNumbers();
+    const cameras = new Set([...this.options.ledger.totals().keys()].map((key) => placeOfSum(key).camera));
+    const nowUs = this.believedUs();
+    const settings = this.settingsNow();
+    for (const camera of cameras) {
+      const source = this.sources.ofCamera(camera, (volume) => usable.has(volume));
+      const ageUs = ageUsMaxOf(settings, camera);
+      if (ageUs !== undefined && nowUs !== undefined) {
+        add(done, await this.deleteWhile(source, ({ toUs }) => toUs < nowUs - ageUs));
+      }
+      const bytesMax = bytesMaxOf(settings, camera);
+      const excess = bytesMax === undefined ? 0 : this.recordedBytes(usable, camera) - bytesMax;
+      if (excess > 0) add(done, await this.deleteBytes(source, excess));
+    }
+    const bytesMax = bytesMaxOfAll(settings);
+    const excess = bytesMax === undefined ? 0 : this.recordedBytes(usable) - bytesMax;
+    if (excess > 0) add(done, await this.deleteBytes(this.sources.ofVolumes([...usable]), excess));
+    return done;
   }
 
   /** Deletes so many bytes of a file system, as far as that is of use. */
@@ -190,12 +193,8 @@ export class Retention {
     return deleted;
   }
 
-  private observe({ id, levelBytes: level, spareBytes }: Device): void {
-    this.freed.observe(id, { level, enough: spareBytes >= 0 }, this.options.clock.monotonicMs());
-  }
-
-  private owingMs({ id }: Device): number {
-    return this.freed.owingMs(id, this.options.clock.monotonicMs());
+  private observe({ id, levelBytes: level, spareBytes, atMs }: Device): void {
+    this.freed.observe(id, { level, enough: spareBytes >= 0 }, atMs);
   }
 
   private async device(id: string): Promise<Device | undefined> {
@@ -221,18 +220,20 @@ export class Retention {
 
   /** Volumes that share a file system share its free space. */
   private async devices(): Promise<Device[]> {
+    const { clock, disk, settings } = this.options;
     const devices = new Map<string, Device>();
     for (const volume of this.usable()) {
-      const usage = await this.options.disk.usage(volume.folder).catch(() => undefined);
+      const usage = await disk.usage(volume.folder).catch(() => undefined);
       if (usage === undefined) continue;
       const { totalBytes, freeBytes } = usage;
-      const reserveBytes = reserveBytesOf(totalBytes, this.options.settings.reserveMb);
+      const reserveBytes = reserveBytesOf(totalBytes, settings.reserveMb);
       const roomBytes = Math.min(room.bytesMin, totalBytes * room.shareMax);
       const device = devices.get(usage.device) ?? {
         id: usage.device,
         volumes: [],
         spareBytes: freeBytes - reserveBytes,
         levelBytes: freeBytes,
+        atMs: clock.monotonicMs(),
         reserveBytes,
         roomBytes,
       };
@@ -258,10 +259,9 @@ export class Retention {
   }
 
   private tellFull(device: Device): void {
-    const why =
-      this.owingMs(device) === 0
-        ? 'nothing is left that may be deleted'
-        : 'what was deleted does not become free; snapshots may keep it: delete those, or keep fewer';
+    const why = this.freed.owes(device.id)
+      ? 'what was deleted does not become free; snapshots may keep it: delete those, or keep fewer'
+      : 'nothing is left that may be deleted';
     for (const volume of device.volumes)
       this.options.volumes.full(volume, `${volume.folder}: full, and ${why}`);
   }

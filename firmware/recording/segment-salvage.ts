@@ -8,16 +8,18 @@
 import { dirname } from 'node:path';
 import { Failure } from '../base/failure.ts';
 import type { FragmentListing } from '../media/fragment-listing.ts';
-import { findFragments } from '../media/fragment-search.ts';
-import type { SegmentScan } from '../media/mp4-scanner.ts';
-import type { Gap } from '../media/sample.ts';
+import { wholeStretches } from '../media/fragment-search.ts';
+import type { Gap, TrackDescription } from '../media/sample.ts';
 import type { Disk, RecordingFile } from './disk.ts';
 import type { Ledger } from './ledger.ts';
 import { formatSegmentName } from './segment-name.ts';
 import { removeFile, segmentPath, syncPath } from './segment-writer.ts';
 import type { Volume } from './volumes.ts';
 
-const runsMax = 64;
+/** A recorder writes 4,000 fragments to a segment at the most: there are never more stretches between holes. */
+const runsMax = 2_048;
+/** Names say the start to the millisecond: what is missing before it is no hole. */
+const nameTickUs = 1_000;
 const namesMax = 1_000;
 const chunkBytes = 4 * 1024 * 1024;
 
@@ -33,38 +35,44 @@ export interface SalvageGround {
 export interface Salvaged {
   readonly fragments: number;
   readonly bytes: number;
+  /** false: there are more than are copied at a time */
+  readonly all: boolean;
 }
+
+export const nothingSalvaged: Salvaged = { fragments: 0, bytes: 0, all: true };
 
 interface Original {
   readonly path: string;
   readonly size: number;
-  readonly scan: SegmentScan;
+  /** the init segment that each copy gets, and the tracks that it describes */
+  readonly head: Buffer;
+  readonly tracks: readonly TrackDescription[];
+  /** the whole fragments before the first damage, which stay where they are, and where that is */
+  readonly before: readonly FragmentListing[];
+  readonly from: number;
   /** the start that its name says, µs UTC */
   readonly nameUs: number;
 }
 
-/** Copies all whole fragments behind the first damage; returns how many, and their bytes. Rejects with a Failure when the disk fails. */
+/** Copies the whole fragments behind the first damage. Rejects with a Failure when the disk fails. */
 export async function copyWhole(ground: SalvageGround, original: Original): Promise<Salvaged> {
   const { disk, camera } = ground;
-  const { path, size, scan } = original;
-  const salvaged = { fragments: 0, bytes: 0 };
-  let from = scan.validBytes;
-  let holeFromUs = endOfRun(scan.fragments) ?? original.nameUs;
-  for (let runs = 0; runs < runsMax; runs++) {
-    const run = await findFragments((offset, length) => disk.read(path, offset, length), size, {
-      from,
-      tracks: scan.tracks,
-    });
-    const last = run?.at(-1);
-    if (run === undefined || last === undefined) break;
-    const first = run[0] as FragmentListing;
+  const { path, size, from, tracks, before, nameUs } = original;
+  const salvaged = { fragments: 0, bytes: 0, all: true };
+  let holeFromUs = endOfRun(before) ?? nameUs;
+  let runs = 0;
+  const read = (offset: number, length: number): Promise<Buffer> => disk.read(path, offset, length);
+  for await (const run of wholeStretches(read, size, { from, trackCount: tracks.length })) {
+    runs += 1;
+    if (runs > runsMax) return { ...salvaged, all: false };
+    const first = run[0];
+    const last = run.at(-1) ?? first;
     const fromUs = first.fromPtsUs + first.mapping.offsetUs;
-    from = last.offset + last.bytes;
     // Bytes that only look like a fragment of ours: no time to file it under.
     const toUs = endOfRun(run) ?? fromUs;
     if (!Number.isSafeInteger(fromUs) || !Number.isSafeInteger(toUs) || fromUs < 0) continue;
     await copyRun(ground, original, run, { fromUs, toUs });
-    if (fromUs > holeFromUs)
+    if (fromUs >= holeFromUs + nameTickUs)
       await ground.addGap({ camera, fromUs: holeFromUs, toUs: fromUs, reason: 'damaged' });
     holeFromUs = toUs;
     salvaged.fragments += run.length;
@@ -73,7 +81,7 @@ export async function copyWhole(ground: SalvageGround, original: Original): Prom
   return salvaged;
 }
 
-function endOfRun(fragments: readonly FragmentListing[]): number | undefined {
+export function endOfRun(fragments: readonly FragmentListing[]): number | undefined {
   let toUs: number | undefined;
   for (const { toPtsUs, mapping } of fragments) {
     toUs = Math.max(toUs ?? Number.NEGATIVE_INFINITY, toPtsUs + mapping.offsetUs);
@@ -83,7 +91,7 @@ function endOfRun(fragments: readonly FragmentListing[]): number | undefined {
 
 async function copyRun(
   ground: SalvageGround,
-  { path, scan }: Original,
+  { path, head, tracks }: Original,
   run: readonly FragmentListing[],
   { fromUs, toUs }: { fromUs: number; toUs: number },
 ): Promise<void> {
@@ -92,7 +100,7 @@ async function copyRun(
   const target = segmentPath(volume, camera, name);
   const [first, last] = [run[0] as FragmentListing, run.at(-1) as FragmentListing];
   try {
-    await copyBytes(disk, path, file, { from: 0, to: scan.initBytes });
+    await file.append([head]);
     await copyBytes(disk, path, file, { from: first.offset, to: last.offset + last.bytes });
     await file.sync();
     await file.close();
@@ -103,14 +111,15 @@ async function copyRun(
     await ledger.notOpened(volume, camera, name);
     throw error;
   }
-  const shift = scan.initBytes - first.offset;
+  const initBytes = head.length;
+  const shift = initBytes - first.offset;
   const fragments = run.map((fragment) => ({ ...fragment, offset: fragment.offset + shift }));
   const bytes = last.offset + last.bytes + shift;
-  const captureId = scan.tracks[0]?.captureId ?? '';
+  const captureId = tracks[0]?.captureId ?? '';
   await ledger.seal(
     volume,
     { camera, name, fromUs, toUs, bytes, captureId, epoch, open: false },
-    { initBytes: scan.initBytes, tracks: scan.tracks, fragments },
+    { initBytes, tracks, fragments },
   );
 }
 

@@ -7,7 +7,8 @@
  * an open row, and start-up can find it.
  *
  * Invariant: after a failed write or sync the file is neither written nor synced again (what the system holds of it
- * may be lost though a later sync succeeds): `salvage` enters it with what the last successful sync covered.
+ * may be lost though a later sync succeeds): `salvage` enters it with what the last successful sync covered, and cuts it
+ * there, unless the disk refuses.
  */
 import { dirname, join } from 'node:path';
 import { Failure } from '../base/failure.ts';
@@ -165,9 +166,14 @@ export class SegmentWriter {
     const { disk, ledger } = this.place;
     await this.close().catch(() => undefined);
     const safe = this.fragments.filter(({ offset, bytes }) => offset + bytes <= this.syncedBytes);
-    if (safe.length > 0) return this.enter(safe, this.syncedBytes);
     const { camera } = this.start;
-    await removeFile(disk, segmentPath(this.volume, camera, this.name));
+    const path = segmentPath(this.volume, camera, this.name);
+    if (safe.length > 0) {
+      // A disk that fails may not even do that: then the file stays longer than its listing says.
+      await disk.truncate(path, this.syncedBytes).catch(unlessFailure);
+      return this.enter(safe, this.syncedBytes);
+    }
+    await removeFile(disk, path);
     return ledger.forget(this.volume.number, camera, this.name);
   }
 
@@ -196,6 +202,10 @@ export async function removeFile(disk: Disk, path: string): Promise<void> {
   await disk.remove(path).catch(unlessMissing);
   // Also when it was not there: it may have gone with a process that was killed before this.
   await disk.syncDirectory(dirname(path)).catch(unlessMissing);
+}
+
+function unlessFailure(error: unknown): void {
+  if (!(error instanceof Failure)) throw error;
 }
 
 function unlessMissing(error: unknown): void {

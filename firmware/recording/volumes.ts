@@ -168,10 +168,10 @@ export class Volumes {
     if (failure.code === 'DISK_FULL') this.options.onFull?.(entry.volume);
   }
 
-  /** Takes a volume out that retention could not make room on. */
+  /** Takes a volume out that retention could not make room on, or says why it is still full. */
   full(volume: Volume, reason: string): void {
     const entry = this.entryOf(volume);
-    if (entry?.state.is === 'ok') this.out(entry, 'full', reason);
+    if (entry?.state.is === 'ok' || entry?.state.is === 'full') this.out(entry, 'full', reason);
   }
 
   all(): readonly Volume[] {
@@ -235,7 +235,8 @@ export class Volumes {
       const { totalBytes, freeBytes } = await disk.usage(volume.folder);
       entry.totalBytes = totalBytes;
       entry.freeBytes = freeBytes;
-      const room = this.roomProblem(entry);
+      const reserveBytes = this.options.reserveBytes(totalBytes);
+      const room = roomProblem({ ...volume, ...entry, reserveBytes });
       if (room !== undefined) return this.out(entry, 'full', room);
       if (before.is === 'failed') await probeVolume(disk, volume.folder);
       // Something went wrong there meanwhile: that is newer than what was seen here.
@@ -254,18 +255,6 @@ export class Volumes {
     }
     await this.book.verify(entry.volume);
     return { volume: entry.volume };
-  }
-
-  /**
-   * Retention keeps the reserve free; where half of it is gone, it could not. A full volume is used again when it has
-   * the reserve, and something beyond the last bytes.
-   */
-  private roomProblem({ state, totalBytes, freeBytes, volume }: Entry): string | undefined {
-    const reserveBytes = this.options.reserveBytes(totalBytes);
-    const enough = Math.max(reserveBytes, Math.min(freeBytesMin, totalBytes / 16));
-    const needed = state.is === 'full' ? enough : reserveBytes / 2;
-    if (freeBytes >= needed) return undefined;
-    return state.is === 'full' ? state.reason : `${volume.folder}: ${freeBytes} bytes are free`;
   }
 
   private emptiest(): Entry | undefined {
@@ -309,6 +298,23 @@ export class Volumes {
   private nowUs(): number {
     return Math.round(this.options.clock.utcMs() * 1000);
   }
+}
+
+/**
+ * Why there is too little room. Retention keeps the reserve free; where half of it is gone, it could not. A full volume
+ * is used again when it has the reserve, and something beyond the last bytes.
+ */
+export function roomProblem({
+  folder,
+  state,
+  totalBytes,
+  freeBytes,
+  reserveBytes,
+}: Omit<VolumeStatus, 'recordedBytes'>): string | undefined {
+  const enough = Math.max(reserveBytes, Math.min(freeBytesMin, totalBytes / 16));
+  const needed = state.is === 'full' ? enough : reserveBytes / 2;
+  if (freeBytes >= needed) return undefined;
+  return state.is === 'full' ? state.reason : `${folder}: ${freeBytes} bytes are free`;
 }
 
 /** Open segments per byte of size. */

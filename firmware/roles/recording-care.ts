@@ -29,7 +29,7 @@ const alarmMs = 1_000;
 export interface RecordingCareOptions {
   readonly server: string;
   readonly recorder: Pick<RetentionOptions, 'disk' | 'ledger' | 'volumes'> &
-    Pick<Recorder, 'usable' | 'openSegments'>;
+    Pick<Recorder, 'usable' | 'openSegments' | 'indexProblem'>;
   readonly settings: RetentionSettings;
   /** what people have set for the site */
   readonly site?: () => SiteRetention;
@@ -89,7 +89,7 @@ export class RecordingCare implements AsyncDisposable, ProtectionAccess {
     this.protections.take(rows);
   }
 
-  /** Whether any volume can be recorded to has changed. */
+  /** Whether anything can be recorded has changed. */
   usable(usable: boolean): void {
     this.shell?.capacity(usable);
   }
@@ -179,6 +179,7 @@ export class RecordingCare implements AsyncDisposable, ProtectionAccess {
     const { raised, cleared } = this.alarm.observe(now, {
       cameras: cameras(),
       volumes: recorder.volumes.status(),
+      index: recorder.indexProblem(),
     });
     for (const { text } of cleared) log('info', `recording alarm is over: ${text}`);
     for (const { text } of raised) log('error', `recording alarm: ${text}`);

@@ -64,6 +64,7 @@ export async function openRecording(
     onUsable: (usable) => care?.usable(usable),
     onFull: (volume) => care?.full(volume),
     onGap: (gap) => metrics.gap(gap),
+    onGapRefused: (camera) => log('warn', `${camera} explains more gaps than can be: some are left out`),
   });
   services.use(recorder);
   for (const note of recorder.recovery.notes) log('warn', `start-up recovery: ${note}`);

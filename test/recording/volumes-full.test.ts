@@ -3,11 +3,12 @@
  * gap; nothing else may be missing, and files of other programs stay as they are.
  */
 import assert from 'node:assert';
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { LoopVolume, loopVolumesMissing } from '../support/loop-volume.ts';
 import { namespacesMissing } from '../support/namespaces.ts';
+import { managersOf } from '../support/namespaces-units.ts';
 import { until } from '../support/network.ts';
 import { RecordingField } from '../support/recording-field.ts';
 
@@ -71,6 +72,33 @@ function suite(): void {
       written,
       'files of other programs are as they were',
     );
+    await site.verifyAll();
+  });
+
+  test('a server whose index has no room says so, its cameras go elsewhere, and it takes them again', async () => {
+    using disk = new LoopVolume(16);
+    using recordings = new LoopVolume(128);
+    using site = await RecordingField.open({
+      servers: 2,
+      cameras: 3,
+      settingsOf: (number) => (number === 1 ? { volumes: [recordings.folder] } : {}),
+      beforeStart: ({ rig }) => symlinkSync(disk.folder, join(rig.folder, 'ss-1', 'data')),
+    });
+    await until('ss-1 manages some', async () => (await managersOf([site.server(1)])).size > 0);
+    const foreign: string[] = [];
+    await until('it says that its index refuses', async () => {
+      const name = `foreign-${foreign.length}`;
+      if (disk.freeBytes > 0) foreign.push(name);
+      if (foreign.at(-1) === name) disk.addForeignFile(name);
+      return (await alarmsOf(site, 1)).includes('index-failed');
+    });
+    await until('ss-2 has all cameras', async () => (await managersOf([site.server(2)])).size === 3);
+    await site.untilLater(twoSegments);
+    await site.untilDurable('on the other server');
+    for (const name of foreign) rmSync(join(disk.folder, name));
+    await until('it is well again', async () => !(await alarmsOf(site, 1)).includes('index-failed'));
+    await site.server(2).kill();
+    await site.untilDurable('on the first server again');
     await site.verifyAll();
   });
 }

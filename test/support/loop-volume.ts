@@ -96,13 +96,16 @@ export class LoopVolume implements Disposable {
     const block = Buffer.alloc(mebibyte / 4, name);
     const file = openSync(join(this.folder, name), 'wx');
     let written = 0;
-    try {
-      while (written < bytes) written += writeSync(file, block, 0, Math.min(block.length, bytes - written));
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
-    } finally {
-      closeSync(file);
+    // Large writes find no room earlier than small ones.
+    for (let size = block.length; size >= 512 && written < bytes; ) {
+      try {
+        written += writeSync(file, block, 0, Math.min(size, bytes - written));
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+        size /= 2;
+      }
     }
+    closeSync(file);
     return written;
   }
 

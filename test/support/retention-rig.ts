@@ -8,8 +8,17 @@ import { Failure } from '../../firmware/base/failure.ts';
 import { realDisk } from '../../firmware/io/disk.ts';
 import type { SegmentListing } from '../../firmware/recording/archive.ts';
 import { Retention, type RetentionOptions } from '../../firmware/recording/retention.ts';
-import type { RetentionSettings, SiteRetention } from '../../firmware/recording/retention-rules.ts';
-import type { Volume, VolumeState, VolumeStatus } from '../../firmware/recording/volumes.ts';
+import {
+  type RetentionSettings,
+  reserveBytesOf,
+  type SiteRetention,
+} from '../../firmware/recording/retention-rules.ts';
+import {
+  roomProblem,
+  type Volume,
+  type VolumeState,
+  type VolumeStatus,
+} from '../../firmware/recording/volumes.ts';
 import { IndexRig, listingOf } from './index-rig.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
@@ -35,13 +44,14 @@ export class RetentionRig implements AsyncDisposable {
   snapshot = false;
   /** called whenever a file is unlinked */
   onRemove: () => Promise<void> = async () => undefined;
-  /** bytes that are unlinked and not free */
-  kept = 0;
+  /** bytes that are unlinked and not free, by volume */
+  readonly kept = new Map<number, number>();
   /** the marker of this volume is gone */
   missing = -1;
   retention: Retention;
 
   private readonly site: (() => SiteRetention) | undefined;
+  private settings: RetentionSettings;
 
   private constructor(
     index: IndexRig,
@@ -52,7 +62,8 @@ export class RetentionRig implements AsyncDisposable {
     this.index = index;
     this.volumes = volumes;
     this.site = site;
-    this.retention = new Retention(this.options(settings));
+    this.settings = settings;
+    this.retention = new Retention(this.options());
   }
 
   static async open(
@@ -109,7 +120,8 @@ export class RetentionRig implements AsyncDisposable {
   /** As after a restart. */
   async restart(settings: Partial<RetentionSettings> = {}): Promise<void> {
     await this.index.reopen();
-    this.retention = new Retention(this.options({ reserveMb: 0, cameras: [], ...settings }));
+    this.settings = { reserveMb: 0, cameras: [], ...settings };
+    this.retention = new Retention(this.options());
   }
 
   protect(camera: string, fromUs: number, toUs: number): void {
@@ -121,10 +133,10 @@ export class RetentionRig implements AsyncDisposable {
     return this.states.get(volume) ?? { is: 'ok' };
   }
 
-  private options(settings: RetentionSettings): RetentionOptions {
+  private options(): RetentionOptions {
     return {
       ...this.parts(),
-      settings,
+      settings: this.settings,
       site: this.site,
       openBytes: () => this.open,
       protections: {
@@ -141,16 +153,13 @@ export class RetentionRig implements AsyncDisposable {
 
   /** What a recorder would bring. */
   parts(): Pick<RetentionOptions, 'disk' | 'ledger' | 'volumes'> {
-    const out = (volume: Volume, is: 'full' | 'failed', reason: string): void => {
-      this.states.set(volume.number, { is, reason, sinceUtcUs: 0 });
-    };
     return {
       disk: {
         remove: async (path) => {
           if (path.includes(this.failRemove)) {
             throw new Failure('FILE_IO', `${path}: fails as the test wants`, { advice: 'Nothing.' });
           }
-          if (this.snapshot) this.kept += (await stat(path)).size;
+          if (this.snapshot) await this.keep(path);
           await realDisk.remove(path);
           await this.onRemove();
           this.log.push('remove');
@@ -171,15 +180,42 @@ export class RetentionRig implements AsyncDisposable {
         },
         failed: (volume, failure) => {
           this.failures.push(failure.code);
-          out(volume, 'failed', failure.message);
+          const is = { FILE_MISSING: 'missing', DISK_FULL: 'full' } as const;
+          const known = failure.code === 'FILE_MISSING' || failure.code === 'DISK_FULL';
+          this.out(volume, known ? is[failure.code] : 'failed', failure.message);
         },
-        full: (volume, reason) => out(volume, 'full', reason),
+        full: (volume, reason) => {
+          const { is } = this.state(volume.number);
+          if (is === 'ok' || is === 'full') this.out(volume, 'full', reason);
+        },
         status: () => this.volumes.map((volume) => this.status(volume)),
-        check: async () => {
-          this.checks += 1;
-        },
+        check: () => this.check(),
       },
     };
+  }
+
+  /** Looks at the room of volumes that are there; those that failed or are missing a test brings back itself. */
+  async check(): Promise<void> {
+    this.checks += 1;
+    for (const volume of this.volumes) {
+      const status = { ...this.status(volume), ...(await this.usage(volume.folder)) };
+      if (status.state.is !== 'ok' && status.state.is !== 'full') continue;
+      const reserveBytes = reserveBytesOf(status.totalBytes, this.settings.reserveMb);
+      const problem = roomProblem({ ...status, reserveBytes });
+      if (problem === undefined) this.states.delete(volume.number);
+      else this.out(volume, 'full', problem);
+    }
+  }
+
+  private out(volume: Volume, is: 'full' | 'failed' | 'missing', reason: string): void {
+    const state = this.state(volume.number);
+    const sinceUtcUs = state.is === is ? state.sinceUtcUs : this.clock.utcMs() * 1000;
+    this.states.set(volume.number, { is, reason, sinceUtcUs });
+  }
+
+  private async keep(path: string): Promise<void> {
+    const number = this.volumes.find(({ folder }) => path.startsWith(`${folder}/`))?.number ?? 0;
+    this.kept.set(number, (this.kept.get(number) ?? 0) + (await stat(path)).size);
   }
 
   private status(volume: Volume): VolumeStatus {
@@ -194,8 +230,9 @@ export class RetentionRig implements AsyncDisposable {
       (one) => (this.devices.get(one.number) ?? `dev-${one.number}`) === device,
     );
     const totalBytes = this.sizes.get(sharing[0]?.number ?? 0) ?? 0;
-    let used = this.kept;
-    for (const { folder } of sharing) {
+    let used = 0;
+    for (const { folder, number: one } of sharing) {
+      used += this.kept.get(one) ?? 0;
       for (const name of await readdir(folder, { recursive: true })) {
         const file = await stat(join(folder, name));
         if (file.isFile()) used += file.size;

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { stat } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import { parseFragment } from '../../firmware/media/mp4-scanner.ts';
+import { eventRow, keys, put } from '../../firmware/recording/index-rows.ts';
 import { pathOf, segmentsOf } from '../support/recorded-files.ts';
 import { RecorderRig } from '../support/recorder-rig.ts';
 
@@ -89,22 +90,35 @@ describe('the archive', () => {
     }
   });
 
+  test('lists the newest gaps where there are more than one answer holds', async () => {
+    await using rig = await RecorderRig.open();
+    const gaps = Array.from({ length: 10_001 }, (_, number) => {
+      return { camera: 'door', fromUs: number * 10, toUs: number * 10 + 5, reason: 'camera-off' } as const;
+    });
+    await rig.index.commit(gaps.map((gap) => put(keys.event('door', gap.fromUs, gap.reason), eventRow, gap)));
+    const listed = await rig.recorder.archive.gaps('door', { fromUs: 0, toUs: 1_000_000 });
+    assert.deepEqual(
+      [listed.length, listed[0]?.fromUs, listed.at(-1)?.fromUs],
+      [10_000, 10, gaps.at(-1)?.fromUs],
+    );
+  });
+
   test('lists gaps that overlap a time, with their reasons, also very long ones', async () => {
     await using rig = await RecorderRig.open();
     const dayUs = 86_400_000_000;
     const base = 1_800_000_000_000_000;
     const { recorder } = rig;
-    await recorder.addGap({ camera: 'door', fromUs: base, toUs: base + 5, reason: 'outbox-overflow' });
-    await recorder.addGap({ camera: 'door', fromUs: base, toUs: base + 5, reason: 'outbox-overflow' });
-    await recorder.addGap({ camera: 'door', fromUs: base, toUs: base + 9, reason: 'capture-restarted' });
-    await recorder.addGap({ camera: 'gate', fromUs: base, toUs: base + 5, reason: 'camera-off' });
-    await recorder.addGap({
+    await recorder.tellGap({ camera: 'door', fromUs: base, toUs: base + 5, reason: 'outbox-overflow' });
+    await recorder.tellGap({ camera: 'door', fromUs: base, toUs: base + 5, reason: 'outbox-overflow' });
+    await recorder.tellGap({ camera: 'door', fromUs: base, toUs: base + 9, reason: 'capture-restarted' });
+    await recorder.tellGap({ camera: 'gate', fromUs: base, toUs: base + 5, reason: 'camera-off' });
+    await recorder.tellGap({
       camera: 'yard',
       fromUs: base,
       toUs: base + 10 * dayUs + 7,
       reason: 'camera-off',
     });
-    await recorder.addGap({ camera: 'barn', fromUs: 0, toUs: base, reason: 'camera-off' });
+    await recorder.tellGap({ camera: 'barn', fromUs: 0, toUs: base, reason: 'camera-off' });
     const gapsOf = async (camera: string, fromUs: number, toUs: number): Promise<string[]> =>
       (await recorder.archive.gaps(camera, { fromUs, toUs })).map(
         (gap) => `${gap.reason} ${gap.fromUs - base}-${gap.toUs - base}`,

@@ -20,7 +20,7 @@ before(async () => {
   const recording = rig.record('door');
   recording.gops(10);
   await recording.close();
-  await rig.recorder.addGap({ camera: 'door', fromUs: 1e12, toUs: 2e12, reason: 'camera-off' });
+  await rig.recorder.tellGap({ camera: 'door', fromUs: 1e12, toUs: 2e12, reason: 'camera-off' });
   await rig.recorder[Symbol.asyncDispose]();
 });
 

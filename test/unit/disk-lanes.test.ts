@@ -73,3 +73,25 @@ test('the lanes of all volumes leave a thread for the index', () => {
     }
   }
 });
+
+test('viewers who read slowly hold back neither the marker of the volume nor its usage', async () => {
+  const below = new SimulatedDisk(new SimulatedMachine(1));
+  await below.createDirectory('/a');
+  let readers = 0;
+  const hanging = new Promise<never>(() => undefined);
+  const disk = withLanes(
+    Object.assign(Object.create(below) as SimulatedDisk, {
+      read: (path: string) => {
+        readers += 1;
+        return path.endsWith('.mp4') ? hanging : Promise.resolve(Buffer.from('marker'));
+      },
+    }),
+    ['/a/'],
+    { writes: 1, reads: 1 },
+  );
+  for (let viewer = 0; viewer < 30; viewer++) void disk.read('/a/door/day/segment.mp4', 0, 10);
+  await turn();
+  assert.equal(readers, 1);
+  assert.equal((await disk.read('/a/.starling-volume', 0, 6)).toString(), 'marker');
+  await disk.usage('/a');
+});

@@ -90,3 +90,32 @@ test('a volume that is missing, failed or full is told of, with its reason', () 
     '4 - volume//disk volume-missing',
   ]);
 });
+
+test('an index that refuses raises an alarm of its own, and every alarm says what is so now', () => {
+  const alarm = new RecordingAlarm();
+  const look = (ms: number, index: string | undefined, reason: string) =>
+    alarm.observe(
+      { ms, utcUs: ms * 1_000 },
+      { cameras: [], volumes: [{ folder: '/volumes/a', state: { is: 'full', reason } }], index },
+    );
+  const { raised } = look(0, 'no space left on device', 'ENOSPC');
+  assert.deepEqual(
+    raised.map(({ id, kind }) => `${id} ${kind}`),
+    ['volume//volumes/a volume-full', 'index index-failed'],
+  );
+  assert.deepEqual(look(1_000, 'read-only file system', 'snapshots may keep it'), {
+    raised: [],
+    cleared: [],
+  });
+  const now = alarm.active();
+  assert.match(now.find(({ id }) => id === 'index')?.text ?? '', /the index refuses: read-only/);
+  assert.match(now.find(({ kind }) => kind === 'volume-full')?.text ?? '', /snapshots/);
+  assert.deepEqual(
+    now.map(({ sinceUtcUs }) => sinceUtcUs),
+    [0, 0],
+  );
+  assert.deepEqual(
+    look(2_000, undefined, 'snapshots may keep it').cleared.map(({ id }) => id),
+    ['index'],
+  );
+});

@@ -20,7 +20,7 @@ class CareRig implements AsyncDisposable {
     this.rig = rig;
     this.care = new RecordingCare({
       server: 'ss-1',
-      recorder: { ...rig.parts(), usable: () => true, openSegments: () => [] },
+      recorder: { ...rig.parts(), usable: () => true, indexProblem: () => undefined, openSegments: () => [] },
       settings: { days, reserveMb: 0, cameras: [] },
       clock: rig.clock,
       clockTrusted: () => true,

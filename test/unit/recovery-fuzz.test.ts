@@ -1,13 +1,12 @@
 /**
- * Recovery of files that anything has happened to: it never fails, what it lists can be read, and it loses nothing that
- * is whole. `SEED=77 SEEDS=1 node --import tsx --test test/unit/recovery-fuzz.test.ts` plays one again.
+ * Recovery of files that anything has happened to: it never fails, what it lists can be read, and what is whole is
+ * listed, or still in the file when that does not say any more what it is. `SEED=77 SEEDS=1 node --import tsx --test test/unit/recovery-fuzz.test.ts` plays one again.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { findFragments } from '../../firmware/media/fragment-search.ts';
-import { parseFragment } from '../../firmware/media/mp4-scanner.ts';
+import { parseFragment, parseInit } from '../../firmware/media/mp4-scanner.ts';
 import { Stream } from '../sim/randomness.ts';
-import { videoTrack } from '../support/media-samples.ts';
 import { SimulatedRecorder } from '../support/simulated-recorder.ts';
 
 const always = { fromUs: 0, toUs: 9_000_000_000_000_000, limit: 1_000 };
@@ -36,17 +35,22 @@ function spoil(random: Stream, bytes: Buffer): Buffer {
 async function play(seed: number): Promise<void> {
   const random = new Stream(seed, 'recovery');
   const bench = await SimulatedRecorder.open();
-  const door = bench.record('door');
+  // Every other time there is a segment of the same capture, which tells the tracks when the head is lost.
+  const neighbour = seed % 2 === 0 ? bench.record('door') : undefined;
+  neighbour?.gops(2);
+  await neighbour?.close();
+  await bench.pass(9);
+  const door = bench.record('door', 2);
   door.gops(6);
   await bench.pass(1);
-  const [segment] = await bench.recorder.archive.segments('door', always);
+  const segment = (await bench.recorder.archive.segments('door', always)).at(-1);
   const detail = await bench.recorder.archive.detail('door', segment?.name ?? '');
   const path = `/one/door/${segment?.name}.mp4`;
   const whole = bench.disk.files('/one').get(path) ?? Buffer.alloc(0);
   const fragments = detail?.fragments ?? [];
   bench.disk.damage(path, (bytes) => spoil(random, bytes));
   const spoilt = bench.disk.files('/one').get(path) ?? Buffer.alloc(0);
-  const headed = spoilt.subarray(0, detail?.initBytes).equals(whole.subarray(0, detail?.initBytes));
+  const tracksKnown = parseInit(spoilt).ok || neighbour !== undefined;
   await bench.restart();
   const { archive, ledger, recovery } = bench.recorder;
   assert.deepEqual(await ledger.unsealed(), [], recovery.notes.join());
@@ -59,12 +63,13 @@ async function play(seed: number): Promise<void> {
       listed.push(fragment);
     }
   }
+  const left = bench.disk.files('/one').get(path);
   for (const [place, { offset, bytes }] of fragments.entries()) {
     const fragment = whole.subarray(offset, offset + bytes);
     // Shifted ones may lie inside the payload that the one before claims: only disks that move bytes do that.
-    if (!headed || !spoilt.subarray(offset, offset + bytes).equals(fragment)) continue;
+    if (!spoilt.subarray(offset, offset + bytes).equals(fragment)) continue;
     assert(
-      listed.some((one) => one.equals(fragment)),
+      tracksKnown ? listed.some((one) => one.equals(fragment)) : left?.equals(spoilt),
       `fragment ${place} was whole and is lost: ${recovery.notes.join()}`,
     );
   }
@@ -79,7 +84,6 @@ test(`recovers what is whole of spoilt files (${seeds} from seed ${first})`, asy
 });
 
 test('a search for fragments in anything ends, and finds nothing where nothing is', async () => {
-  const tracks = [videoTrack()];
   const random = new Stream(first, 'search');
   const files = [
     Buffer.alloc(0),
@@ -94,7 +98,7 @@ test('a search for fragments in anything ends, and finds nothing where nothing i
       reads += 1;
       return file.subarray(offset, offset + length);
     };
-    assert.equal(await findFragments(read, file.length, { from: 0, tracks }), undefined);
+    assert.equal(await findFragments(read, file.length, { from: 0, trackCount: 1 }), undefined);
     assert(reads < 25_000, `${reads} reads`);
   }
 });

@@ -241,6 +241,24 @@ describe('volumes', () => {
     assert.deepEqual(states(volumes), ['full']);
   });
 
+  test('retention says why a volume is full, also of one that is full already, but not of one that failed', async () => {
+    const rack = new Rack();
+    const volumes = await rack.open();
+    const [one, two] = volumes.all();
+    assert(one !== undefined && two !== undefined, 'no volume');
+    volumes.failed(one, new Failure('DISK_FULL', 'ENOSPC', { advice: '' }));
+    volumes.failed(two, broken);
+    const before = volumes.status().map(({ state }) => state);
+    rack.clock.advance(5_000);
+    for (const volume of [one, two]) volumes.full(volume, 'a snapshot');
+    assert.deepEqual(
+      volumes.status().map(({ state }) => state),
+      [{ ...before[0], reason: 'a snapshot' }, before[1]],
+    );
+    await volumes.check();
+    assert.deepEqual(states(volumes), ['ok', 'failed'], 'there is room');
+  });
+
   test('a disk that does not answer is out, and keeps nobody waiting', async () => {
     const rack = new Rack();
     const volumes = await rack.open();

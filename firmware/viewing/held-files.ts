@@ -2,8 +2,9 @@
  * Files that lie on one server and are asked for at any: answered here, or passed through from where they are, with
  * byte ranges and conditions (RFC 9110 §13, §14).
  *
- * Invariants: the length of an answer is fixed when it begins; another server that says nothing for `silentMs` is given
- * up, and at once when nobody wants its file any longer.
+ * Invariants: the length of an answer is fixed when it begins; a browser may keep an answer, but shows it only when it has
+ * asked again; another server that says nothing for `silentMs` is given up, and at once when nobody wants its file any
+ * longer.
  */
 import type { Readable } from 'node:stream';
 import type { Context } from 'hono';
@@ -17,15 +18,13 @@ import { ownHeader } from './peer-headers.ts';
 import type { Env } from './routing.ts';
 
 /** What is passed through of another server's answer. What kind of file it is, is said here, by what was asked for. */
-const passedHeaders = [
-  'content-length',
-  'content-range',
-  'accept-ranges',
-  'etag',
-  'cache-control',
-  'x-starling-at',
-];
+const passedHeaders = ['content-length', 'content-range', 'accept-ranges', 'etag', 'x-starling-at'];
 const jsonType = 'application/json';
+/**
+ * Also what never changes is asked for again before it is shown: whoever uses that browser by then, or has lost a right
+ * meanwhile, must not see it. Who still may is told that it is the same.
+ */
+const caching = { 'cache-control': 'private, no-cache' };
 /** by the ending of a path */
 const types: Readonly<Record<string, string>> = { mp4: 'video/mp4', jpg: 'image/jpeg', json: jsonType };
 /** How long another server may let somebody wait for the next bytes of a file. */
@@ -76,7 +75,7 @@ export function answerRanges(
   { bytes, headers: facts }: FileFacts,
   read: (start: number, end: number) => AsyncGenerator<Uint8Array, void, void>,
 ): Response {
-  const headers: Record<string, string> = { 'accept-ranges': 'bytes', ...facts };
+  const headers: Record<string, string> = { 'accept-ranges': 'bytes', ...caching, ...facts };
   const { etag } = facts;
   if (matchesEtag(c.req.header('if-none-match'), etag)) return new Response(null, { status: 304, headers });
   const asked = { range: c.req.header('range'), ifRange: c.req.header('if-range') };
@@ -118,6 +117,7 @@ async function passThrough(
     const value = answered[name];
     if (value !== undefined) passed[name] = value;
   }
+  if (status < 400 && passed.etag !== undefined) Object.assign(passed, caching);
   if (c.req.method === 'HEAD' || status === 304) {
     body.destroy();
     return new Response(null, { status, headers: passed });

@@ -21,6 +21,8 @@ const holeUs = 500_000;
 const roundingUs = 100_000;
 /** Insides that are asked for at a time. */
 const detailsAtATime = 16;
+/** Segments that are looked through before everything else has a turn; some milliseconds. */
+const segmentsPerStep = 16;
 
 /** Fragments [first, first + count) of a file. */
 export interface Part {
@@ -100,7 +102,7 @@ export function* partsOf(opened: readonly OpenedSegment[], options: PartOptions)
   const captures = new Map<string, Stretch[]>();
   const byTime = [...opened].sort((a, b) => a.segment.fromUs - b.segment.fromUs);
   for (const [place, one] of byTime.entries()) {
-    if (place % detailsAtATime === 0) yield [];
+    if (place % segmentsPerStep === 0) yield [];
     const told = options.after?.captureId === one.segment.captureId ? options.after.ptsUs : undefined;
     const fragments = leadingFragments(one.detail).filter(
       ({ listing }) => told === undefined || listing.fromPtsUs >= told - roundingUs,

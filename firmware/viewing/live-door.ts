@@ -23,7 +23,11 @@ import { checkRights, Refusal, refuseUnidentified, userOf } from './routing.ts';
 const livePath = /^\/api\/cameras\/([^/?#]{1,100})\/live(?:\?([^#]{0,1000}))?$/;
 /** Viewers through this server of cameras that others manage. */
 const relaysMax = 512;
-/** Of a camera's places, nobody takes more than half: another user or token finds one. */
+/**
+ * Of a camera's places, nobody takes more than half, directly and through other servers together: another user or token
+ * finds one. Viewers with links that somebody has made are counted apart, half of the places for all of them; but those
+ * who come through another server count as whoever made the link.
+ */
 export const placesPerPrincipalMax = viewersPerCameraMax / 2;
 
 /** An upgrade to a WebSocket. */

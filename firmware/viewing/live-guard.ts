@@ -50,11 +50,16 @@ export class LiveGuard {
     };
   }
 
-  /** How often somebody watches a camera here; those who have a link of theirs are others. */
+  /**
+   * How often somebody watches a camera here, whether they ask this server or another one. Those who have a link of
+   * theirs are counted apart, as long as they ask this server: another one asks on behalf of whoever made the link.
+   */
   count({ name, via }: Principal, camera: string): number {
+    const byLink = via === 'link';
     let count = 0;
     for (const { principal, camera: watched } of this.watching) {
-      if (watched === camera && principal.name === name && principal.via === via) count += 1;
+      const same = principal.name === name && (principal.via === 'link') === byLink;
+      if (watched === camera && same) count += 1;
     }
     return count;
   }

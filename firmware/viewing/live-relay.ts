@@ -1,22 +1,28 @@
 /**
  * Live through another server: passes the messages of the managing server's WebSocket on to a viewer.
  *
- * Invariants: at most `relayedBytesMax` and what one read of the network brings wait for a slow viewer; above that
- * the manager's socket is not read, so the manager sees the slowness and drops to a keyframe itself; messages are
- * passed on as they are; whichever side ends, the other is ended too, and a viewer is told why. Durations are ms.
+ * Invariants: while more than `relayedBytesMax` wait for a slow viewer, or something has waited for `relayedMsMax`, the
+ * manager's socket is not read, but for what one read of the network has brought; so the manager sees the slowness and
+ * drops to a keyframe itself; messages are passed on as they are; whichever side ends, the other is ended too, and a
+ * viewer is told why. Durations are ms.
  */
 import type { IncomingMessage } from 'node:http';
 import type { WebSocket } from 'ws';
+import { BoundedQueue } from '../base/bounded-queue.ts';
 import type { Clock } from '../base/clock.ts';
 import type { LiveMessage } from './api.ts';
 import { closeNormal, closeTryLater, noProgressMs, type ViewerSocket } from './live-socket.ts';
 import { errorAnswer } from './schemas/error-schema.ts';
 
-/** Reading from the manager stops above this. */
-export const relayedBytesMax = 1024 * 1024;
+/** Reading from the manager stops above this: little, as what the kernels of both servers hold comes on top of it. */
+export const relayedBytesMax = 64 * 1024;
+/** Likewise; the manager itself lets nothing wait for longer than twice that. */
+export const relayedMsMax = 500;
 /** The manager sends frames, or says every two seconds that it has none. */
 export const silenceMs = 5_000;
 const checkEveryMs = 1_000;
+/** Far more messages than fit into the bytes. */
+const waitingMax = 16_384;
 /** Longest refusal that is read. */
 const refusalBytesMax = 4_096;
 
@@ -33,6 +39,9 @@ export interface LiveRelayOptions {
 
 class LiveRelay {
   private readonly options: LiveRelayOptions;
+  /** when the oldest message was queued that has not left, and when those behind it were */
+  private oldestAtMs: number | undefined;
+  private readonly laterAtMs = new BoundedQueue<number>(waitingMax);
   private heardAtMs: number;
   private movedAtMs: number;
   private paused = false;
@@ -69,21 +78,37 @@ class LiveRelay {
     if (this.done) return;
     const { viewer, source, clock } = this.options;
     this.heardAtMs = clock.monotonicMs();
-    if (viewer.bufferedAmount === 0) this.movedAtMs = this.heardAtMs;
     const text = isBinary ? undefined : data.toString('utf8');
     if (text !== undefined && isEnd(text)) this.ended = true;
+    if (!this.queued(this.heardAtMs)) return this.cutOff();
     viewer.send(text ?? data, () => this.moved());
-    if (this.paused || viewer.bufferedAmount <= relayedBytesMax) return;
+    if (this.paused || !this.isBehind(relayedBytesMax, relayedMsMax)) return;
     this.paused = true;
     source.pause();
   }
 
+  /** False when too many wait. */
+  private queued(nowMs: number): boolean {
+    if (this.oldestAtMs !== undefined) return this.laterAtMs.push(nowMs);
+    this.oldestAtMs = nowMs;
+    this.movedAtMs = nowMs;
+    return true;
+  }
+
+  /** The oldest message has left. */
   private moved(): void {
+    this.oldestAtMs = this.laterAtMs.shift();
     this.movedAtMs = this.options.clock.monotonicMs();
-    if (!this.paused || this.done || this.options.viewer.bufferedAmount > relayedBytesMax / 2) return;
+    if (!this.paused || this.done || this.isBehind(relayedBytesMax / 2, relayedMsMax / 2)) return;
     this.paused = false;
     this.heardAtMs = this.movedAtMs;
     this.options.source.resume();
+  }
+
+  private isBehind(bytesMax: number, msMax: number): boolean {
+    const { viewer, clock } = this.options;
+    const nowMs = clock.monotonicMs();
+    return viewer.bufferedAmount > bytesMax || nowMs - (this.oldestAtMs ?? nowMs) > msMax;
   }
 
   private arm(): void {
@@ -94,14 +119,14 @@ class LiveRelay {
   }
 
   private check(): void {
-    const { clock, viewer } = this.options;
-    const now = clock.monotonicMs();
-    if (viewer.bufferedAmount > 0 && now - this.movedAtMs >= noProgressMs) {
-      viewer.terminate();
-      this.close();
-    } else if (!this.paused && now - this.heardAtMs >= silenceMs) {
-      this.end('does not answer');
-    }
+    const now = this.options.clock.monotonicMs();
+    if (this.oldestAtMs !== undefined && now - this.movedAtMs >= noProgressMs) this.cutOff();
+    else if (!this.paused && now - this.heardAtMs >= silenceMs) this.end('does not answer');
+  }
+
+  private cutOff(): void {
+    this.options.viewer.terminate();
+    this.close();
   }
 
   private end(what: string): void {

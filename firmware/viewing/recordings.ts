@@ -12,7 +12,7 @@ import type { RecordingsAnswer } from './api.ts';
 import { type Holder, type HolderList, segmentsPerListMax } from './holders.ts';
 import { formatMs, formatMsUp, type TimeRange } from './time-query.ts';
 
-/** Most gaps in one answer. */
+/** Most gaps in one answer: the newest. */
 const gapsMax = 10_000;
 
 /** A segment and where it lies. */
@@ -113,7 +113,7 @@ function mergeGaps(lists: readonly { list: HolderList }[]): Gap[] {
   for (const { list } of lists) {
     for (const gap of list.gaps) gaps.set(`${gap.fromUs}/${gap.toUs}/${gap.reason}`, gap);
   }
-  return [...gaps.values()].sort((a, b) => a.fromUs - b.fromUs || a.toUs - b.toUs).slice(0, gapsMax);
+  return [...gaps.values()].sort((a, b) => a.fromUs - b.fromUs || a.toUs - b.toUs).slice(-gapsMax);
 }
 
 function compareText(a: string, b: string): number {

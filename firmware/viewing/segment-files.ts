@@ -76,11 +76,7 @@ async function answerFile(c: FileContext, file: StoredFile): Promise<Response> {
   if (listing === undefined) return missing(file.name);
   // Written once and only ever appended to: its start and its length say everything.
   const etag = `"${listing.fromUs.toString(36)}-${listing.bytes.toString(36)}"`;
-  const headers = {
-    'content-type': 'video/mp4',
-    'cache-control': listing.open ? 'private, no-cache' : 'private, max-age=86400, immutable',
-    etag,
-  };
+  const headers = { 'content-type': 'video/mp4', etag };
   return answerRanges(c, { bytes: listing.bytes, headers }, (start, end) => bytesOf(file, start, end));
 }
 

@@ -62,6 +62,22 @@ test('nobody takes more than half of a camera’s places, and who leaves makes r
   assert.ok((await watch('door')) instanceof Socket);
 });
 
+for (const [name, first, second] of [
+  ['ann', 'session', 'peer'],
+  ['ann', 'peer', 'session'],
+  ['token:s1.1', 'token', 'peer'],
+] as const) {
+  test(`${name} by ${first} and by ${second} is one and the same`, async () => {
+    const { watch, as } = scene();
+    as(name, first);
+    for (let i = 0; i < placesPerPrincipalMax; i++) assert.ok((await watch('door')) instanceof Socket);
+    as(name, second);
+    assert.equal(await watch('door'), 429);
+    as('bob');
+    assert.ok((await watch('door')) instanceof Socket, 'another viewer');
+  });
+}
+
 for (const [name, via] of [
   ['everybody', 'open'],
   ['server:s2', 'peer'],

@@ -7,6 +7,7 @@ import { test } from 'node:test';
 import {
   type ManagerSocket,
   relayedBytesMax,
+  relayedMsMax,
   relayLive,
   silenceMs,
 } from '../../firmware/viewing/live-relay.ts';
@@ -62,6 +63,44 @@ test('for a slow viewer the manager is not read, until half of what waits has le
   assert.equal(source.paused, true);
   viewer.flush(1);
   assert.equal(source.paused, false);
+});
+
+test('the manager is not read while a message has waited too long, however few bytes wait', () => {
+  const { clock, viewer, source } = scene();
+  // 500 kbit/s in 20 messages a second, of which the viewer takes half.
+  const message = Buffer.alloc(3_125);
+  viewer.blocked = true;
+  let sent = 0;
+  let longest = 0;
+  for (let turn = 0; turn < 400; turn++) {
+    if (!source.paused) {
+      source.give(message);
+      sent += 1;
+    }
+    clock.advance(50);
+    if (turn % 2 === 1) viewer.flush(1);
+    longest = Math.max(longest, sent - viewer.delivered.length);
+  }
+  // What waits has come within the limit: ten messages, the one that showed it, and one more.
+  assert.ok(longest <= relayedMsMax / 50 + 2, `${longest} messages waited`);
+  assert.ok(sent < 220, `${sent} messages were read`);
+  assert.equal(viewer.end, undefined);
+});
+
+test('a message that leaves in time stops nothing, and the manager is read again when none waits long', () => {
+  const { clock, viewer, source } = scene();
+  viewer.blocked = true;
+  for (let turn = 0; turn < 20; turn++) {
+    source.give(Buffer.alloc(100));
+    clock.advance(relayedMsMax / 2);
+    if (turn > 0) viewer.flush(1);
+    assert.equal(source.paused, false);
+  }
+  clock.advance(relayedMsMax);
+  source.give(Buffer.alloc(100));
+  assert.equal(source.paused, true);
+  viewer.flush(1);
+  assert.equal(source.paused, false, 'what waits now has only just come');
 });
 
 test('a viewer without progress for five seconds is cut off, and the manager is let go', () => {

@@ -51,7 +51,10 @@ export function addLinkRoutes(api: Api, { accounts }: LinkRouteOptions): void {
   });
 }
 
-function targetOf({ what, from, to }: z.infer<typeof linkWish>): string {
+function targetOf({ what, from, to, format }: z.infer<typeof linkWish>): string {
+  if (format !== undefined && what !== 'video') {
+    throw new Refusal(400, 'only a video has a format', 'Leave out the format, or send what: video.');
+  }
   if (what === 'live') return 'playlist.m3u8';
   if (what === 'frame') {
     if (from === undefined) return 'frame.jpg';
@@ -60,6 +63,7 @@ function targetOf({ what, from, to }: z.infer<typeof linkWish>): string {
     return `frame.jpg?${new URLSearchParams({ at: from }).toString()}`;
   }
   rangeOf({ from, to });
-  const range = new URLSearchParams({ from: from ?? '', to: to ?? '' }).toString();
-  return `${what === 'video' ? 'video.mp4' : 'playlist.m3u8'}?${range}`;
+  const range = { from: from ?? '', to: to ?? '', ...(format === undefined ? {} : { format }) };
+  const file = what === 'video' ? 'video.mp4' : 'playlist.m3u8';
+  return `${file}?${new URLSearchParams(range).toString()}`;
 }

@@ -114,11 +114,7 @@ export function addMediaRoutes(api: Api, options: MediaRouteOptions): void {
           throw new Refusal(404, 'there is no such part here', 'Ask for the playlist again.');
         // Fragments are never changed, so their numbers say everything.
         const etag = `"${segment}-${file.slice(0, -4)}"`;
-        const headers = {
-          'content-type': 'video/mp4',
-          'cache-control': 'private, max-age=3600, immutable',
-          etag,
-        };
+        const headers = { 'content-type': 'video/mp4', etag };
         return answerRanges(c, { bytes: opened.bytes, headers }, opened.read);
       },
     );

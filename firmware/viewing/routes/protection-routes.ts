@@ -2,7 +2,8 @@
  * Protected ranges: what is kept of a camera, to keep more, to keep it no longer. Every server of the site knows them,
  * so this server's answer is everybody's.
  */
-import type { ProtectedAnswer } from '../api.ts';
+import type { ProtectedAnswer, ProtectedRangeAnswer } from '../api.ts';
+import { describeDone } from '../audited-requests.ts';
 import { type CameraSources, isKnown, unknownCamera } from '../known-cameras.ts';
 import type { ProtectionAccess } from '../protection-access.ts';
 import { formatProtection } from '../protection-json.ts';
@@ -60,13 +61,25 @@ export function addProtectionRoutes(api: Api, options: ProtectionRouteOptions): 
     if (!(await isKnown(camera, options))) throw unknownCamera(camera);
     const asking = principal(c);
     const added = protections.add({ camera, ...range, note, by: asking.via === 'open' ? by : asking.name });
-    if (added.ok) return c.json(formatProtection(added.value), 201);
+    if (added.ok) {
+      const kept = formatProtection(added.value);
+      describeDone(c, { detail: rangeText(kept) });
+      return c.json(kept, 201);
+    }
     const advice = 'Shorten the note, or remove ranges that need not be kept any longer.';
     throw new Refusal(409, added.reason, advice);
   });
   api.openapi(removeRoute, (c) => {
     const { camera, range } = c.req.valid('param');
-    if (protections.remove(camera, range)) return c.json(listOf(camera));
-    throw new Refusal(404, `no protected range of ${camera} has this id`, 'List them for those there are.');
+    const kept = listOf(camera).ranges.find(({ id }) => id === range);
+    if (kept === undefined || !protections.remove(camera, range)) {
+      throw new Refusal(404, `no protected range of ${camera} has this id`, 'List them for those there are.');
+    }
+    describeDone(c, { detail: `kept no longer: ${rangeText(kept)}` });
+    return c.json(listOf(camera));
   });
+}
+
+function rangeText({ from, to, note }: ProtectedRangeAnswer): string {
+  return `${from} to ${to}${note === '' ? '' : `: ${note}`}`;
 }

@@ -7,6 +7,7 @@
 import type { Context } from 'hono';
 import type { Clock } from '../../base/clock.ts';
 import type { StreamAnswer } from '../api.ts';
+import { describeDone } from '../audited-requests.ts';
 import type { Directory, PeerClient } from '../directory.ts';
 import { forward } from '../forwarding.ts';
 import { unknownCamera } from '../known-cameras.ts';
@@ -56,8 +57,17 @@ export function addStreamRoutes(api: Api, options: StreamRouteOptions): void {
   api.openapi(getRoute, (c) => answer(c, c.req.valid('param').camera, { reset: false }, options));
   api.openapi(patchRoute, (c) => {
     const { reset = false, ...change } = c.req.valid('json');
-    return answer(c, c.req.valid('param').camera, { ...change, reset }, options);
+    const wish = { ...change, reset };
+    // What is refused is not written down.
+    describeDone(c, { detail: `stream: ${changeText(wish)}` });
+    return answer(c, c.req.valid('param').camera, wish, options);
   });
+}
+
+/** Such as `reset, frameRate 5`. */
+function changeText({ reset, ...change }: StreamWish): string {
+  const changes = Object.entries(change).map(([name, value]) => `${name} ${value}`);
+  return [...(reset ? ['reset'] : []), ...changes].join(', ');
 }
 
 async function answer(

@@ -79,6 +79,10 @@ export const linkWish = z
     what: z.enum(['live', 'video', 'playlist', 'frame']),
     from: timeQuery.optional(),
     to: timeQuery.optional(),
+    format: z
+      .enum(['fragmented', 'mp4'], 'expected fragmented or mp4')
+      .optional()
+      .describe('of a video, as video.mp4 takes it: it is signed, too, and cannot be added later'),
     seconds: z
       .int()
       .min(60, 'expected 60..604800')

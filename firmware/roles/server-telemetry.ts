@@ -9,7 +9,7 @@ import { gstreamerDecoder } from '../io/frame-decoder.ts';
 import { mqttBroker } from '../io/mqtt-broker.ts';
 import { addProcessMetrics } from '../io/process-metrics.ts';
 import { systemRandom } from '../io/system-random.ts';
-import { profiles } from '../overlay/constants.ts';
+import { counterMax, profiles } from '../overlay/constants.ts';
 import type { Log } from '../runtime/log.ts';
 import { type MetricSources, Metrics } from '../telemetry/metrics.ts';
 import { MqttTelemetry } from '../telemetry/mqtt-telemetry.ts';
@@ -80,6 +80,7 @@ function startMqtt(options: ServerTelemetryOptions, counts: TelemetryCounts): Mq
     counts,
     snapshotSeconds,
     goneMs: Math.max(goneMsMin, goneLeases * profiles[config.overlay.profile].leaseMs),
+    epochMax: counterMax,
   });
   telemetry.start();
   return telemetry;
@@ -93,7 +94,10 @@ function noting(trail: AuditTrail): TelemetrySources['onCommand'] {
     trail.note(broker, command === 'ptz' ? 'steer' : 'change', { camera, detail: `${command} by MQTT` });
 }
 
-/** Pictures of this server's cameras as JPEG, decoded by a program of its own. */
+/**
+ * Pictures of what this server's cameras show now as JPEG, decoded by a program of its own. Rejects for one that shows
+ * nothing now.
+ */
 function snapshotsOf(live: LiveHub, clock: Clock): (camera: string) => Promise<Buffer | undefined> {
   const decoder = gstreamerDecoder();
   return async (camera) => {

@@ -18,7 +18,7 @@ import type { TelemetryCounts } from './telemetry-counts.ts';
 
 /** Servers that are told of, the nearest first. */
 const peersMax = 256;
-const alarmKinds = ['silent', 'not-saved', 'volume-missing', 'volume-failed', 'volume-full'];
+const alarmKinds = ['silent', 'not-saved', 'volume-missing', 'volume-failed', 'volume-full', 'index-failed'];
 const diskBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 /** Where the figures are when somebody asks for them. */
@@ -51,12 +51,8 @@ export class Metrics implements DiskTimings {
     'starling_segment_sync_seconds',
     'Time that the disk took to make what was written durable',
   );
-  private readonly gaps = new Counter({
-    name: 'starling_camera_recording_gap_seconds_total',
-    help: 'Time that is missing from recordings, by reason, as cameras told this server and recovery found',
-    labelNames: ['reason'],
-    registers: [this.registry],
-  });
+  /** seconds by camera and reason; recovery tells of cameras before the network does */
+  private readonly gaps = new Map<string, Map<Gap['reason'], number>>();
   private readonly stories: { readonly [A in StoryAbout]: Counter } = {
     suspicion: this.counter(
       'starling_overlay_suspicions_total',
@@ -66,7 +62,6 @@ export class Metrics implements DiskTimings {
   };
 
   constructor(about: { readonly version: string; readonly site: string; readonly server: string }) {
-    for (const reason of gapReasons) this.gaps.inc({ reason }, 0);
     this.read('gauge', 'starling_build_info', 'Which program this is', ['version', 'site', 'server'], () => [
       [{ version: about.version, site: about.site, server: about.server }, 1],
     ]);
@@ -80,8 +75,10 @@ export class Metrics implements DiskTimings {
     this.syncs.observe(seconds);
   }
 
-  gap({ fromUs, toUs, reason }: Gap): void {
-    this.gaps.inc({ reason }, Math.max(0, toUs - fromUs) / 1e6);
+  gap({ camera, fromUs, toUs, reason }: Gap): void {
+    const ofCamera = this.gaps.get(camera) ?? new Map<Gap['reason'], number>();
+    this.gaps.set(camera, ofCamera);
+    ofCamera.set(reason, (ofCamera.get(reason) ?? 0) + Math.max(0, toUs - fromUs) / 1e6);
   }
 
   happened(about: StoryAbout): void {
@@ -91,6 +88,7 @@ export class Metrics implements DiskTimings {
   /** Says where the figures are that are read when somebody asks. */
   observe(sources: MetricSources): void {
     this.observeCameras(sources);
+    this.observeGaps(sources);
     this.observeStorage(sources);
     this.observePeers(sources);
     this.observeServer(sources);
@@ -147,6 +145,19 @@ export class Metrics implements DiskTimings {
       'People who watch a camera live through this server',
       ['camera'],
       () => own().map((camera) => [{ camera }, live.viewers(camera)]),
+    );
+  }
+
+  /** Of the cameras that are managed here, so that a first gap is seen to grow from 0, and of those that were. */
+  private observeGaps({ directory }: MetricSources): void {
+    const name = 'starling_camera_recording_gap_seconds_total';
+    const help = 'Time that is missing from recordings, as cameras told this server and recovery found';
+    this.read('counter', name, help, ['camera', 'reason'], () =>
+      directory.cameras().flatMap(({ id: camera, manager }) => {
+        const ofCamera = this.gaps.get(camera);
+        if (ofCamera === undefined && manager !== directory.self) return [];
+        return gapReasons.map((reason) => [{ camera, reason }, ofCamera?.get(reason) ?? 0] as const);
+      }),
     );
   }
 

@@ -50,6 +50,8 @@ export interface TelemetryOptions {
   readonly snapshotSeconds: number;
   /** a camera that was lost for so long is told as gone */
   readonly goneMs: number;
+  /** the highest epoch that a camera can have */
+  readonly epochMax: number;
 }
 
 export class TelemetrySession {
@@ -89,11 +91,12 @@ export class TelemetrySession {
         void session.close();
       },
     });
-    const { goneMs } = options;
-    this.claims = new CameraClaims(identity.server, goneMs);
+    const { goneMs, epochMax } = options;
+    this.claims = new CameraClaims(identity.server, { goneMs, epochMax });
     const { directory, removed } = sources;
-    const forget = (camera: string): boolean => this.forget(camera);
-    this.removed = new RemovedCameras({ clock, goneMs, directory, removed, forget });
+    const topicsOf = (camera: string): string[] => this.retainedOf(camera);
+    const say = (topic: string, payload: string): void => this.say(topic, payload);
+    this.removed = new RemovedCameras({ clock, goneMs, directory, removed, topicsOf, say, last: this.last });
     this.streams = new KnownStreams(sources.streams, clock);
     this.desk = new CommandDesk({
       counts,
@@ -204,9 +207,10 @@ export class TelemetrySession {
 
   /** Listens to what is said of the cameras that are managed here, and no others. */
   private follow(): void {
-    const { topics, clock } = this.options;
+    const { topics, clock, sources } = this.options;
     const cameras = this.managed().map(({ id, epoch, state }) => ({ id, epoch, online: state === 'online' }));
-    const { begun, ended } = this.claims.observe(clock.monotonicMs(), cameras);
+    const servers = sources.directory.servers();
+    const { begun, ended } = this.claims.observe(clock.monotonicMs(), cameras, servers);
     for (const camera of ended) {
       for (const topic of this.retainedOf(camera)) this.last.delete(topic);
       this.devices.delete(camera);
@@ -227,13 +231,6 @@ export class TelemetrySession {
     const { topics } = this.options;
     const said = (['state', 'availability'] as const).map((leaf) => topics.camera(camera, leaf));
     return [topics.discovery('camera', camera), ...said];
-  }
-
-  /** Whether the broker had not been told so already. */
-  private forget(camera: string): boolean {
-    const known = this.retainedOf(camera).filter((topic) => this.last.get(topic) !== '');
-    for (const topic of known) this.say(topic, '');
-    return known.length > 0;
   }
 
   private async listen(topics: readonly string[]): Promise<void> {

@@ -1,8 +1,9 @@
 /**
- * The list of cameras: what the network knows of each, and the details that only its manager has.
+ * The list of cameras: what the network knows of each, and the details that only its manager has; and what is wrong
+ * with recording on any server. One that can record nothing has no cameras, for it has let them go: so all are asked.
  *
- * Invariant: managers are asked all at once and for `managerAnswerMs` at most; what does not come in time is null,
- * and the manager is named as unreachable.
+ * Invariant: servers are asked all at once and for `serverAnswerMs` at most; what does not come in time is null, and
+ * the server is named as unreachable. They answer on behalf of whoever asks, with what that one may see.
  */
 import { z } from 'zod';
 import { type Principal, seesCamera } from '../access/principal.ts';
@@ -16,8 +17,8 @@ import type { PtzAccess, PtzState } from './ptz-access.ts';
 import type { SettingsAccess } from './settings-access.ts';
 import { formatMs } from './time-query.ts';
 
-/** How long a manager may take. */
-const managerAnswerMs = 500;
+/** How long another server may take. */
+const serverAnswerMs = 500;
 const camerasMax = 16_384;
 const alarmsMax = 1_000;
 
@@ -85,17 +86,20 @@ export async function listCameras(sources: CameraListSources): Promise<CamerasAn
   const { directory, own, rights, settings } = sources;
   const entries = directory.cameras().filter(({ id }) => seesCamera(rights, id));
   const unreachable = new Set<string>();
-  for (const { id, state } of directory.servers()) if (state === 'unreachable') unreachable.add(id);
-  const managers = new Set(entries.map(({ manager }) => manager));
-  managers.delete(directory.self);
+  const others = new Set(entries.map(({ manager }) => manager));
+  for (const { id, state } of directory.servers()) {
+    others.add(id);
+    if (state === 'unreachable') unreachable.add(id);
+  }
+  others.delete(directory.self);
   const details = new Map(ownDetails(entries, sources));
   const alarms: CamerasAnswer['alarms'] = sources
     .status()
     .alarms.map((alarm) => ({ server: directory.self, ...alarm }));
   if (!own) {
-    const others = [...managers].filter((manager) => !unreachable.has(manager));
+    const asked = [...others].filter((server) => !unreachable.has(server));
     const found = { details, alarms, unreachable };
-    await Promise.all(others.map((manager) => addDetails(manager, found, sources)));
+    await Promise.all(asked.map((server) => addAnswer(server, found, sources)));
   }
   const cameras = entries.map(({ id, unit, manager, epoch, state }) => {
     const { name, group } = settings?.ofCamera(id) ?? { name: '', group: '' };
@@ -154,8 +158,8 @@ function compareText(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-async function addDetails(
-  manager: string,
+async function addAnswer(
+  server: string,
   {
     details,
     alarms,
@@ -168,13 +172,13 @@ async function addDetails(
   access: PeerAccess,
 ): Promise<void> {
   try {
-    const { json } = await getPeerJson(access, manager, '/api/cameras', managerAnswerMs);
+    const { json } = await getPeerJson(access, server, '/api/cameras', serverAnswerMs);
     const answer = detailsJson.parse(json);
-    for (const { id, ...rest } of answer.cameras) details.set(keyOf(manager, id), rest);
+    for (const { id, ...rest } of answer.cameras) details.set(keyOf(server, id), rest);
     // A server speaks for itself alone.
-    alarms.push(...answer.alarms.map((alarm) => ({ ...alarm, server: manager })));
+    alarms.push(...answer.alarms.map((alarm) => ({ ...alarm, server })));
   } catch (thrown) {
     if (!(thrown instanceof Failure || thrown instanceof z.ZodError)) throw thrown;
-    unreachable.add(manager);
+    unreachable.add(server);
   }
 }

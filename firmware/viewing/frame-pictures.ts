@@ -13,7 +13,10 @@ import { parseFragment, parseInit } from '../media/mp4-scanner.ts';
 import type { Sample, TrackDescription } from '../media/sample.ts';
 import { Gate } from './gate.ts';
 import type { LiveHub } from './live-hub.ts';
+import { clocksDifferMs } from './live-socket.ts';
 import { openPlayback, type PlaybackSources } from './playback.ts';
+import { Refusal } from './routing.ts';
+import { formatMs } from './time-query.ts';
 
 const atOnce = 2;
 const waitingMax = 16;
@@ -24,6 +27,11 @@ const streamBytesMax = 32 * 1024 * 1024;
 const streamSamplesMax = 1_200;
 /** pixels */
 const widthMax = 3_840;
+/**
+ * An older frame is not what a camera shows now. A live one sends several a second, in batches of less than one; its
+ * unit's clock may be 5 s off.
+ */
+const oldAfterMs = 10_000;
 
 /** Makes a picture out of a stream. */
 export interface FrameDecoder {
@@ -99,15 +107,43 @@ function sizeOf({ format }: TrackDescription, width: number | undefined): { widt
   return { width: even(wanted), height: even((wanted * format.height) / Math.max(1, format.width)) };
 }
 
-/** The newest frame that a camera of this server has sent; undefined when it is not live here, or shows nothing yet. */
+/**
+ * What a camera of this server shows now; undefined when it is not live here, or shows nothing yet. Throws a Refusal
+ * when the newest frame it has sent is old.
+ */
 export function newestFrame(live: LiveHub, camera: string, clock: Clock): FrameSource | undefined {
   const gop = live.newestGop(camera);
   const last = gop?.samples.at(-1);
   if (gop === undefined || last === undefined) return undefined;
+  const atUs = gop.capturedAtUs ?? clock.utcMs() * 1000;
+  if (isOld(gop.track, { sequence: last.sequence, atUs }, clock)) {
+    const advice =
+      'It sends nothing, or late, or a clock is wrong. Ask with ?at= for a frame of its recordings.';
+    throw new Refusal(503, `${camera} shows nothing now: its newest picture is of ${formatMs(atUs)}`, advice);
+  }
   // At once: the hub may let go of the samples as soon as another keyframe comes.
   const stream = streamOf(gop.track, gop.samples);
-  const atUs = gop.capturedAtUs ?? clock.utcMs() * 1000;
   return { id: frameId(camera, gop.track.captureId, last.sequence), atUs, track: gop.track, stream };
+}
+
+/** By stream, the frame that was the newest when somebody asked, and since when; monotonic ms. */
+const newest = new WeakMap<TrackDescription, { readonly sequence: number; readonly sinceMs: number }>();
+
+/**
+ * By its date, as live viewers are told; a date that is so far off that it must be another clock's tells no age. Then,
+ * and by a clock that is ahead, a frame is old that was the newest before, when somebody asked.
+ */
+function isOld(
+  track: TrackDescription,
+  { sequence, atUs }: { sequence: number; atUs: number },
+  clock: Clock,
+): boolean {
+  const nowMs = clock.monotonicMs();
+  const before = newest.get(track);
+  const sinceMs = before?.sequence === sequence ? before.sinceMs : nowMs;
+  newest.set(track, { sequence, sinceMs });
+  const ageMs = clock.utcMs() - atUs / 1000;
+  return nowMs - sinceMs > oldAfterMs || (ageMs > oldAfterMs && ageMs < clocksDifferMs);
 }
 
 /** A keyframe as a source. */

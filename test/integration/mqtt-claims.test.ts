@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Mosquitto } from '../support/mosquitto.ts';
 import { until } from '../support/network.ts';
-import { camera, startRig, topics } from '../support/telemetry-rig.ts';
+import { camera, peer, startRig, topics } from '../support/telemetry-rig.ts';
 
 const state = topics.camera('cam-1', 'state');
 const availability = topics.camera('cam-1', 'availability');
@@ -24,6 +24,23 @@ describe('a camera', () => {
     await broker.publish(availability, 'offline', { retain: true });
     await until('ss-1 tells of it again', async () => (await managerAt(broker)) === 'ss-1');
     await until('it is there', async () => (await broker.retained(availability)) === 'online');
+  });
+
+  test('that liars claim, before it is there and after, is told of rightly and steered at once', async () => {
+    await using broker = await Mosquitto.open();
+    const lie = JSON.stringify({ manager: 'x', epoch: Number.MAX_SAFE_INTEGER });
+    await broker.publish(state, lie, { retain: true });
+    // Fifteen seconds of this server are longer than anybody waits here.
+    await using rig = startRig(broker, { server: 'ss-1', clockRate: 0.2 }, camera('cam-1', 'ss-1', 1));
+    rig.servers.push({ ...peer('ss-1'), state: 'self' }, peer('ss-2', 'unreachable'));
+    await until('ss-1 tells of it', async () => (await managerAt(broker)) === 'ss-1');
+    for (const said of [lie, JSON.stringify({ manager: 'x', epoch: 2 })]) {
+      await broker.publish(state, said, { retain: true });
+      await broker.publish(topics.camera('cam-1', 'ptz/set'), '{"pan": 10}');
+      await until('ss-1 tells of it again', async () => (await managerAt(broker)) === 'ss-1');
+    }
+    await until('both commands are done', () => rig.steered.length === 2);
+    assert.equal(rig.counts.commands.elsewhere, 0);
   });
 
   test('that is gone for good goes from Home Assistant, though that was restarted since it was there', async () => {
@@ -76,7 +93,8 @@ describe('a camera', () => {
     await using _manager = startRig(broker, { server: 'ss-1' }, camera('cam-1', 'ss-1', 6));
     await until('ss-1 tells of it', async () => (await broker.retained(availability)) === 'online');
     const seen = await broker.listen(discovery, state, availability);
-    await using late = startRig(broker, { server: 'ss-2', clockRate: 8 });
+    // It has not been there for long until it knows the camera, however long all this takes.
+    await using late = startRig(broker, { server: 'ss-2', clockRate: 8, clockHeld: true });
     const other = topics.camera('cam-9', 'state');
     await broker.publish(other, earlier, { retain: true });
     late.removed.push('cam-1', 'cam-9');
@@ -85,6 +103,7 @@ describe('a camera', () => {
       async () => (await broker.retained(topics.server('ss-2', 'state'))) !== undefined,
     );
     late.cameras.push(camera('cam-1', 'ss-1', 6));
+    late.runClock();
     await until('what is gone is forgotten', async () => ((await broker.retained(other)) ?? '') === '');
     assert.deepEqual(
       seen.filter(({ text }) => text === ''),

@@ -1,42 +1,51 @@
-/** Long work in pieces: everything else has its turn after each. */
+/** Long work in slices: everything else has its turn after each. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { inTurns } from '../../firmware/base/in-turns.ts';
+import { inTurns } from '../../firmware/viewing/in-turns.ts';
 
-test('everything else has a turn after each piece, and the pieces come in order', async () => {
+/** Each piece takes some time of this clock; a timer of it is a turn for others. */
+function scene(pieceMs: number) {
+  let nowMs = 0;
   let turns = 0;
-  let working = true;
-  const count = (): void => {
-    turns += 1;
-    if (working) setImmediate(count);
+  const clock = {
+    monotonicMs: () => nowMs,
+    after: (_ms: number, run: () => void) => {
+      turns += 1;
+      setImmediate(run);
+      return () => undefined;
+    },
   };
-  setImmediate(count);
-  /** Turns that others had had when each piece was made. */
-  const seen: number[] = [];
-  function* pieces(): Generator<number> {
-    for (let piece = 0; piece < 20; piece++) {
-      seen.push(turns);
+  function* pieces(count: number): Generator<number> {
+    for (let piece = 0; piece < count; piece++) {
+      nowMs += pieceMs;
       yield piece;
     }
   }
-  const all = await inTurns(pieces());
-  working = false;
-  assert.deepEqual(
-    all,
-    Array.from({ length: 20 }, (_, piece) => piece),
-  );
-  for (const [place, had] of seen.entries()) {
-    const before = seen[place - 1];
-    if (before !== undefined) assert.ok(had > before, `no turn before piece ${place}`);
+  return { clock, pieces, turns: () => turns };
+}
+
+test('everything else has a turn every few milliseconds, and the pieces come in order', async () => {
+  for (const [pieceMs, turns] of [
+    [5, 100],
+    [30, 200],
+    [0.01, 0],
+  ] as const) {
+    const { clock, pieces, turns: had } = scene(pieceMs);
+    const all = await inTurns(pieces(200), clock);
+    assert.deepEqual(
+      all,
+      Array.from({ length: 200 }, (_, piece) => piece),
+    );
+    assert.equal(had(), turns, `pieces of ${pieceMs} ms`);
   }
-  assert.ok(turns >= all.length, `${turns} turns`);
 });
 
 test('of nothing there is nothing, and what goes wrong in a piece is thrown', async () => {
-  assert.deepEqual(await inTurns([]), []);
+  const { clock } = scene(1);
+  assert.deepEqual(await inTurns([], clock), []);
   function* pieces(): Generator<number> {
     yield 1;
     throw new RangeError('in the second');
   }
-  await assert.rejects(inTurns(pieces()), RangeError);
+  await assert.rejects(inTurns(pieces(), clock), RangeError);
 });

@@ -124,24 +124,42 @@ describe('the figures of a server', () => {
 
   test('that are counted begin at 0 and only grow', async () => {
     const { metrics, read } = scene();
-    const before = await read();
-    for (const reason of gapReasons) {
-      assert.equal(valueOf(before, `starling_camera_recording_gap_seconds_total{reason="${reason}"}`), 0);
-    }
-    metrics.gap({ camera: 'cam-1', fromUs: 0, toUs: 2_500_000, reason: 'damaged' });
-    metrics.gap({ camera: 'cam-1', fromUs: 10, toUs: 5, reason: 'damaged' });
     metrics.happened('suspicion');
     metrics.happened('death');
     metrics.wrote(0.003);
     metrics.synced(20);
     const after = await read();
-    assert.equal(valueOf(after, 'starling_camera_recording_gap_seconds_total{reason="damaged"}'), 2.5);
     assert.equal(valueOf(after, 'starling_overlay_suspicions_total'), 1);
     assert.equal(valueOf(after, 'starling_overlay_deaths_total'), 1);
     assert.equal(valueOf(after, 'starling_segment_write_seconds_bucket{le="0.0025"}'), 0);
     assert.equal(valueOf(after, 'starling_segment_write_seconds_bucket{le="0.005"}'), 1);
     assert.equal(valueOf(after, 'starling_segment_sync_seconds_bucket{le="10"}'), 0);
     assert.equal(valueOf(after, 'starling_segment_sync_seconds_sum'), 20);
+  });
+
+  test('say which camera has gaps: of those there are, and the ones managed here from 0 on', async () => {
+    const { metrics, cameras, read } = scene();
+    const family = 'starling_camera_recording_gap_seconds_total';
+    const gaps = async (id: string, reason = 'damaged'): Promise<number | undefined> =>
+      valueOf(await read(), `${family}{camera="${id}",reason="${reason}"}`);
+    const tell = (id: string, seconds: number): void =>
+      metrics.gap({ camera: id, fromUs: 0, toUs: seconds * 1e6, reason: 'damaged' });
+    // Recovery finds gaps before the network knows any camera.
+    tell('cam-1', 2.5);
+    assert.equal(await gaps('cam-1'), undefined);
+    cameras.push(camera('cam-1'), camera('cam-2'), camera('cam-3', 'ss-2'));
+    assert.equal(await gaps('cam-1'), 2.5);
+    for (const reason of gapReasons) assert.equal(await gaps('cam-2', reason), 0, reason);
+    assert.equal(await gaps('cam-3'), undefined, 'another server tells of it');
+    tell('cam-1', -5);
+    tell('cam-1', 1);
+    tell('cam-2', 4);
+    assert.deepEqual([await gaps('cam-1'), await gaps('cam-2')], [3.5, 4]);
+    // What this server has counted goes on to be true when the camera is handed over.
+    cameras[0] = camera('cam-1', 'ss-2');
+    assert.equal(await gaps('cam-1'), 3.5);
+    for (let number = 0; number < 1_000; number++) tell(`gone-${number}`, 1);
+    assert.equal((await read()).get(family)?.samples.size, 2 * gapReasons.length);
   });
 
   test('are named as Prometheus wants it: base units, _total for counters alone, a help for each', async () => {

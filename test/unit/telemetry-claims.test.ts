@@ -4,11 +4,12 @@ import { describe, test } from 'node:test';
 import { CameraClaims } from '../../firmware/telemetry/camera-claims.ts';
 
 const goneMs = 3_000;
+const limits = { goneMs, epochMax: 1_000_000 };
 const mine = (epoch: number, online = true) => [{ id: 'cam-1', epoch, online }];
 
 /** A server that has listened for a second and speaks for the camera. */
 function speaking(epoch: number): CameraClaims {
-  const claims = new CameraClaims('ss-1', goneMs);
+  const claims = new CameraClaims('ss-1', limits);
   assert.deepEqual(claims.observe(0, mine(epoch)), { begun: ['cam-1'], ended: [] });
   claims.listening(0, 'cam-1');
   assert.equal(claims.standing(1_000, 'cam-1'), 'present');
@@ -17,7 +18,7 @@ function speaking(epoch: number): CameraClaims {
 
 describe('a server', () => {
   test('says nothing of a camera before the broker had time to say what it knows', () => {
-    const claims = new CameraClaims('ss-1', goneMs);
+    const claims = new CameraClaims('ss-1', limits);
     claims.observe(0, mine(5));
     assert.equal(claims.standing(10_000, 'cam-1'), 'silent');
     claims.listening(10_000, 'cam-1');
@@ -32,7 +33,7 @@ describe('a server', () => {
   });
 
   test('that comes back finds the higher epoch retained, and says nothing at all', () => {
-    const claims = new CameraClaims('ss-1', goneMs);
+    const claims = new CameraClaims('ss-1', limits);
     claims.observe(0, mine(5, false));
     claims.listening(0, 'cam-1');
     claims.heard(10, 'cam-1', { manager: 'ss-2', epoch: 6 });
@@ -48,7 +49,7 @@ describe('a server', () => {
   });
 
   test('does not mind what it said itself before, and what the broker says first', () => {
-    const claims = new CameraClaims('ss-1', goneMs);
+    const claims = new CameraClaims('ss-1', limits);
     claims.observe(0, mine(6));
     claims.listening(0, 'cam-1');
     assert.equal(claims.heard(10, 'cam-1', { manager: 'ss-1', epoch: 6 }), false);
@@ -61,9 +62,13 @@ describe('a server', () => {
     claims.heard(1_000, 'cam-1', { manager: 'ss-2', epoch: 900 });
     assert.equal(claims.standing(15_999, 'cam-1'), 'silent');
     assert.equal(claims.standing(16_000, 'cam-1'), 'present');
-    // The other one is alive after all.
-    claims.heard(17_000, 'cam-1', { manager: 'ss-2', epoch: 900 });
-    assert.equal(claims.standing(20_000, 'cam-1'), 'silent');
+    // What the overlay did not confirm in all that time silences it no more.
+    assert.equal(claims.heard(17_000, 'cam-1', { manager: 'ss-2', epoch: 901 }), true);
+    assert.equal(claims.standing(17_000, 'cam-1'), 'present');
+    // But when it loses the camera: another server may have it then.
+    claims.observe(18_000, mine(1, false));
+    claims.heard(18_500, 'cam-1', { manager: 'ss-2', epoch: 902 });
+    for (let ms = 18_500; ms < 100_000; ms += 500) assert.equal(claims.standing(ms, 'cam-1'), 'silent');
   });
 
   test('calls a camera that it lost gone only after another server had time to take it', () => {
@@ -100,8 +105,8 @@ test('two servers that both believe for a while agree on the one with the higher
   // Everything either says reaches the other at once or late; whoever is silent says nothing.
   for (let order = 0; order < 64; order++) {
     const servers = [
-      { id: 'old', epoch: 5, claims: new CameraClaims('old', goneMs) },
-      { id: 'new', epoch: 6, claims: new CameraClaims('new', goneMs) },
+      { id: 'old', epoch: 5, claims: new CameraClaims('old', limits) },
+      { id: 'new', epoch: 6, claims: new CameraClaims('new', limits) },
     ];
     for (const { claims, epoch } of servers) claims.observe(0, mine(epoch));
     let retained = { manager: '', epoch: -1 };

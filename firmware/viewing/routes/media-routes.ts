@@ -1,6 +1,5 @@
 /** Recordings in other shapes: the days of a month, HLS playlists and their parts. */
 import type { Context } from 'hono';
-import { inTurns } from '../../base/in-turns.ts';
 import type { DaysAnswer } from '../api.ts';
 import { siteCoverage } from '../coverage.ts';
 import { peersFor } from '../forwarding.ts';
@@ -9,6 +8,7 @@ import { answerHeld, answerRanges } from '../held-files.ts';
 import { openPart, parsePartFile } from '../hls-part-files.ts';
 import { openSegments, partsOf } from '../hls-parts.ts';
 import { formatPlaylist, type PlaylistText, playlistType } from '../hls-playlist.ts';
+import { inTurns } from '../in-turns.ts';
 import { isUnknown, nothingRecorded, unknownCamera, unreachableHeaders } from '../known-cameras.ts';
 import { LivePlaylists } from '../live-playlists.ts';
 import { parseMonth, secondsByDay } from '../recorded-month.ts';
@@ -142,7 +142,7 @@ async function storedPlaylist(
   const sources = sourcesFor(c, options);
   const list = await listAllRecordings(camera, range, sources);
   const { opened, failed } = await openSegments(list.segments, sources.holders);
-  const parts = (await inTurns(partsOf(opened, { range, partUs, unfinished: true }))).flat();
+  const parts = (await inTurns(partsOf(opened, { range, partUs, unfinished: true }), options.clock)).flat();
   const unreachable = [...new Set([...list.unreachable, ...failed])].sort();
   if (parts.length === 0) return { text: undefined, unreachable };
   const sign = signerOf(c, options);
@@ -154,5 +154,5 @@ async function storedPlaylist(
     unreachable: [],
     sign,
   });
-  return { text: (await inTurns(pieces)).join(''), unreachable };
+  return { text: (await inTurns(pieces, options.clock)).join(''), unreachable };
 }

@@ -47,7 +47,7 @@ export const cameraAnswer = z
 /** Recording has stopped somewhere, whatever the live pictures show. */
 export const alarmAnswer = z
   .object({
-    id: z.string().describe('camera or volume, a slash, and which'),
+    id: z.string().describe('camera or volume, a slash, and which; or index'),
     kind: z.string(),
     text: z.string(),
     since: time,
@@ -59,7 +59,7 @@ export const camerasAnswer = z
     cameras: z.array(cameraAnswer),
     alarms: z
       .array(alarmAnswer.extend({ server: id }))
-      .describe('what is wrong with recording on this server and on those that manage cameras'),
+      .describe('what is wrong with recording, on all servers that answer'),
     unreachable: z.array(id).describe('servers that did not answer; what they know is missing here'),
   })
   .openapi('CamerasAnswer');

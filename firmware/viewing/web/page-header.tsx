@@ -3,6 +3,7 @@
  * has the ways to the parts at its foot. Below the header: what is wrong with the network, if anything.
  */
 import type { CamerasAnswer, SiteAnswer } from '../api.ts';
+import { alarmTitle } from './alarm-title.ts';
 import { Mark } from './brand-mark.tsx';
 import { openKeyboardHelp } from './keyboard-help.tsx';
 import { gridHref, networkHref, playHref, type Route, route, settingsHref } from './location-state.ts';
@@ -162,15 +163,16 @@ function alarmText(alarms: CamerasAnswer['alarms']): string {
 
 function Notices() {
   const lost = failure.value;
-  const missing = cameras.value?.unreachable ?? [];
-  const alarms = cameras.value?.alarms ?? [];
+  const known = cameras.value;
+  const missing = known?.unreachable ?? [];
+  const alarms = known?.alarms ?? [];
   return (
     <div role="status" aria-live="polite">
       {lost !== undefined && site.value !== undefined && <LostNotice />}
-      {lost === undefined && alarms.length > 0 && (
+      {lost === undefined && known !== undefined && alarms.length > 0 && (
         <div class="notice notice-bad">
           <p>
-            <strong>Recording has stopped</strong>
+            <strong>{alarmTitle(known)}</strong>
             {` — ${alarmText(alarms)}`}
           </p>
         </div>

@@ -104,7 +104,11 @@ export function repairStories(lines: readonly LogLine[], names: Names): Story[] 
 
 function alarmStory(line: LogLine, { over, what }: { over: boolean; what: string }, names: Names): Story {
   const { atMs, server } = line;
-  const title = `${names.server(server)}: ${over ? 'recording again' : 'recording has stopped'}`;
+  // What is wrong with a disk begins with its folder; others may have taken over.
+  const [raised, cleared] = what.startsWith('/')
+    ? ['a disk is out of use', 'a disk is in use again']
+    : ['recording has stopped', 'recording again'];
+  const title = `${names.server(server)}: ${over ? cleared : raised}`;
   const steps = [{ atMs, text: over ? `Over: ${what}` : what }];
   return {
     key: `alarm ${server} ${atMs} ${what}`,

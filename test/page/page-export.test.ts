@@ -226,22 +226,49 @@ describe('a range chosen on the page’s timeline', { timeout: 240_000 }, () => 
     });
   });
 
-  it('is a download of the browser where a page may not write files', () =>
+  for (const format of ['mp4', 'fragmented']) {
+    it(`is a download of the browser where a page may not write files: ${format}`, () =>
+      withPage(
+        fixture,
+        gateAt(facts.fromMs + 20_000),
+        {},
+        async ({ page }) => {
+          await openExport(page);
+          await page.check(`input[value="${format}"]`);
+          const answered = page.waitForResponse(/\/links$/);
+          await page.click('.dialog button:text-is("Save")');
+          const link = page.locator('.dialog a[download]');
+          await link.waitFor();
+          assert.match((await link.getAttribute('download')) ?? '', /^gate_\d{4}-\d\d-\d\dT.*_1m0s\.mp4$/);
+          const answer = await answered;
+          const { from, to, ...wish } = answer.request().postDataJSON();
+          assert.deepEqual(wish, { what: 'video', format });
+          assert.equal(Date.parse(to) - Date.parse(from), 60_000);
+          const { url } = (await answer.json()) as { url: string };
+          assert.equal(await link.getAttribute('href'), url, 'what was signed is not touched');
+        },
+        picksNone,
+      ));
+  }
+
+  it('is a download that the session opens where nobody may make a link', () =>
     withPage(
       fixture,
       gateAt(facts.fromMs + 20_000),
-      {},
+      { refusals: true },
       async ({ page }) => {
         await openExport(page);
+        await page.route(/\/links$/, (route) =>
+          route.fulfill({ status: 403, json: { error: 'no', advice: '' } }),
+        );
+        await page.check('input[value="mp4"]');
         await page.click('.dialog button:text-is("Save")');
         const link = page.locator('.dialog a[download]');
         await link.waitFor();
-        assert.match((await link.getAttribute('download')) ?? '', /^gate_\d{4}-\d\d-\d\dT.*_1m0s\.mp4$/);
-        assert.match((await link.getAttribute('href')) ?? '', /^\/api\/cameras\/gate\/video\.mp4\?/);
-        assert.ok(
-          fixture.api.changes.some((change) => /POST .*links/.test(change)),
-          'a link was asked for',
-        );
+        const address = new URL((await link.getAttribute('href')) ?? '', fixture.url);
+        assert.equal(address.pathname, '/api/cameras/gate/video.mp4');
+        assert.deepEqual([...address.searchParams.keys()], ['from', 'to', 'format']);
+        assert.equal(address.searchParams.get('format'), 'mp4');
       },
       picksNone,
     ));

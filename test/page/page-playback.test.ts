@@ -6,7 +6,7 @@ import { mkdir } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
 import type { Page } from 'playwright-core';
 import { readVideo, waitFor } from '../support/chromium.ts';
-import { artefacts, assertFits, videoOf, withPage } from '../support/page-checks.ts';
+import { artefacts, assertFits, pressed, videoOf, withPage } from '../support/page-checks.ts';
 import { openPageFixture, type PageFixture } from '../support/page-fixture.ts';
 import type { RecordedFacts } from '../support/page-fixture-archive.ts';
 import { frameRate } from '../support/page-fixture-video.ts';
@@ -107,14 +107,10 @@ describe('the page’s playback of several cameras', { timeout: 240_000 }, () =>
         () => readVideo(page, videoOf('gate')),
         ({ currentTime }) => currentTime > before && currentTime < before + 2 / frameRate,
       );
-      const pressed = (key: string, times: number) =>
-        page.evaluate(`for (let time = 0; time < ${times}; time += 1) {
-          document.body.dispatchEvent(new KeyboardEvent('keydown', { key: '${key}', bubbles: true }));
-        }`);
       const media = async () => (await readVideo(page, videoOf('gate'))).currentTime;
-      await pressed('.', 8);
+      await pressed(page, '.', 8);
       await waitFor('eight pictures on', media, (seconds) => seconds > stepped + 3.5 / frameRate);
-      await pressed(',', 8);
+      await pressed(page, ',', 8);
       await waitFor('eight pictures back', media, (seconds) => Math.abs(seconds - stepped) < 0.005);
       await page.reload();
       await showing(page, 'gate');

@@ -14,6 +14,7 @@ import {
   pausedFrame,
   played,
   playedBefore,
+  pressed,
   recorded,
   withPage,
 } from '../support/page-checks.ts';
@@ -201,10 +202,6 @@ describe('the page’s recordings', { timeout: 240_000 }, () => {
     return withPage(fixture, gateAt(fromMs + 5_000), {}, async ({ page }) => {
       await played(page, fromMs + 5_000);
       const first = await pausedFrame(page, facts);
-      const pressed = (key: string, times: number) =>
-        page.evaluate(`for (let time = 0; time < ${times}; time += 1) {
-          document.body.dispatchEvent(new KeyboardEvent('keydown', { key: '${key}', bubbles: true }));
-        }`);
       const shows = (ms: number) =>
         waitFor(
           `the picture at ${ms - first.wallClockMs} ms`,
@@ -212,11 +209,11 @@ describe('the page’s recordings', { timeout: 240_000 }, () => {
           (difference) => Math.abs(difference) < frameMs / 2,
           5_000,
         );
-      await pressed('.', 10);
+      await pressed(page, '.', 10);
       await shows(first.wallClockMs + 10 * frameMs);
-      await pressed(',', 4);
+      await pressed(page, ',', 4);
       await shows(first.wallClockMs + 6 * frameMs);
-      await pressed('l', 2);
+      await pressed(page, 'l', 2);
       await waitFor(
         'twice ten seconds later',
         async () => (await readVideo(page, recorded)).wallClockMs - first.wallClockMs,

@@ -3,7 +3,7 @@
  * recorded time, compare the time that the page tells with the time painted into the frame it shows.
  */
 import assert from 'node:assert/strict';
-import type { Page } from 'playwright-core';
+import type { Page, Route } from 'playwright-core';
 import {
   type Chromium,
   type ChromiumOptions,
@@ -130,6 +130,26 @@ export async function jumpTo(page: Page, ms: number): Promise<void> {
   const local = new Date(ms - new Date(ms).getTimezoneOffset() * 60_000).toISOString().slice(11, 19);
   await page.fill('.jump input', local);
   await page.click('.jump button');
+}
+
+/** Presses a key so often that the page has shown nothing of it meanwhile. */
+export async function pressed(page: Page, key: string, times: number): Promise<void> {
+  await page.evaluate(`for (let time = 0; time < ${times}; time += 1) {
+    document.body.dispatchEvent(new KeyboardEvent('keydown', { key: '${key}', bubbles: true }));
+  }`);
+}
+
+/** Holds back the answers to some requests, until its result is called. */
+export async function holdBack(page: Page, requests: RegExp): Promise<() => Promise<void>> {
+  const held: Route[] = [];
+  await page.route(requests, (route) => {
+    held.push(route);
+  });
+  return async () => {
+    await page.unroute(requests);
+    // the page may have given some of them up
+    await Promise.all(held.map((route) => route.continue().catch(() => undefined)));
+  };
 }
 
 export async function assertFits(page: Page): Promise<void> {

@@ -31,7 +31,6 @@ export interface FixtureRequest {
   readonly parts: readonly string[];
   readonly query: URLSearchParams;
   readonly body: Record<string, unknown>;
-  /** it has `if-none-match: *` */
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
 }
 
@@ -232,7 +231,8 @@ export class PageFixtureApi {
         if (method === 'PATCH') this.stream = { ...this.stream, ...body };
         return { status: 200, body: { ...this.stream, camera } };
       case 'links': {
-        const url = `/api/cameras/${camera}/video.mp4?from=x&expires=1795341600&signature=c2lnbmF0dXJl`;
+        const format = typeof body.format === 'string' ? `&format=${body.format}` : '';
+        const url = `/api/cameras/${camera}/video.mp4?from=x${format}&expires=1795341600&signature=c2lnbmF0dXJl`;
         return { status: 201, body: { url, expiresAt: new Date(Date.now() + 3_600_000).toISOString() } };
       }
       case 'ptz':

@@ -33,6 +33,8 @@ export class PageFixtureTimes {
   halfFiles = false;
   /** what the server says is missing in files */
   partial = '';
+  /** a server that does not answer when a keyframe is asked for */
+  silent: string | undefined;
   /** of each server, oldest first */
   readonly logs = new Map<string, string[]>(Object.entries(storyLogs));
   private readonly archive: PageArchive;
@@ -112,13 +114,19 @@ export class PageFixtureTimes {
   /** Fragments of a second, each of which begins with a keyframe. */
   private keyframe(camera: string, ms: number): FixtureTimesAnswer {
     this.keyframesAsked += 1;
-    const segments = this.segmentsOf(camera);
+    const { silent } = this;
+    const segments = this.segmentsOf(camera).filter(({ server }) => server !== silent);
     const held = segments.findLast(({ from }) => Date.parse(from) <= ms);
     const next = segments.find(({ from }) => Date.parse(from) > ms);
     const nextHeader = next === undefined ? {} : { 'x-starling-next': next.from };
+    const silentHeader = silent === undefined ? {} : { 'x-starling-unreachable': silent };
     const file = held === undefined ? undefined : this.archive.file(held.url);
     if (held === undefined || file === undefined) {
-      return { status: 404, body: { error: 'no picture', advice: '' }, headers: nextHeader };
+      return {
+        status: 404,
+        body: { error: 'no picture', advice: '' },
+        headers: { ...nextHeader, ...silentHeader },
+      };
     }
     const begunMs = Date.parse(held.from);
     const ends = fragmentEnds(file);
@@ -129,7 +137,8 @@ export class PageFixtureTimes {
     const init = file.subarray(0, moov);
     const summary = readInit(init);
     const first = summary === undefined ? 0 : (firstDecodeTime(fragment, summary) ?? 0);
-    const headers: Record<string, string> = { 'x-starling-at': iso(begunMs + place * 1_000) };
+    const at = { 'x-starling-at': iso(begunMs + place * 1_000) };
+    const headers: Record<string, string> = { ...at, ...silentHeader };
     if (place < last) headers['x-starling-next'] = iso(begunMs + (place + 1) * 1_000);
     else Object.assign(headers, nextHeader);
     return { status: 200, headers, bytes: Buffer.concat([init, shiftTimes(fragment, init, -first)]) };

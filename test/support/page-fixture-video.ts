@@ -32,9 +32,11 @@ export interface RecordingPlan {
   readonly fromMs: number;
   /** the camera's clock at the first frame */
   readonly clockSeconds: number;
+  /** by default there is */
+  readonly sound?: boolean;
 }
 
-/** A recorded segment: pictures and sound. */
+/** A recorded segment: pictures and, mostly, sound. */
 export async function makeRecording(plan: RecordingPlan): Promise<Buffer> {
   const length = `duration=${plan.seconds}`;
   const ground = `drawbox=x=0:y=ih-${squareSide}:w=${8 * squareSide}:h=${squareSide}:color=black:t=fill`;
@@ -54,11 +56,12 @@ export async function makeRecording(plan: RecordingPlan): Promise<Buffer> {
     'mp4',
   ];
   const pictures = ['-f', 'lavfi', '-i', picture];
-  const sound = ['-f', 'lavfi', '-i', `sine=frequency=440:sample_rate=48000:${length}`];
+  const tone = ['-f', 'lavfi', '-i', `sine=frequency=440:sample_rate=48000:${length}`];
+  const [inputs, sound] = plan.sound === false ? [pictures, []] : [[...pictures, ...tone], aac];
   const painted = ['-vf', [ground, ...squares, clock].join(','), ...encoder('ultrafast')];
   const { stdout } = await promisify(execFile)(
     ffmpeg,
-    [...quiet, ...pictures, ...sound, ...painted, ...aac, '-shortest', ...movie, 'pipe:1'],
+    [...quiet, ...inputs, ...painted, ...sound, '-shortest', ...movie, 'pipe:1'],
     { encoding: 'buffer', maxBuffer: 64 * 1024 * 1024 },
   );
   return shiftTimes(stdout, stdout, plan.clockSeconds);

@@ -139,7 +139,7 @@ test('a long playlist is made in small steps: nobody waits for a whole day to be
   const [part] = steps.flat();
   assert.ok(part !== undefined);
   const options = { camera: 'door', sequence: 0, discontinuities: 0, ended: true, unreachable: [] };
-  const day = new Array<Part>(20_000).fill(part);
+  const day = Array.from({ length: 20_000 }, () => part);
   const longest = Math.max(
     ...[...formatPlaylist(day, { ...options, sign: (path) => path })].map(({ length }) => length),
   );

@@ -135,10 +135,7 @@ async function exported(
   const { camera, range, format } = wish;
   try {
     if (!canWriteFiles()) {
-      const { url } = await linkOf(camera, range);
-      const sign = new URL(url, location.origin);
-      if (format === 'mp4') sign.searchParams.set('format', 'mp4');
-      return { is: 'link', url: sign.origin === location.origin ? sign.pathname + sign.search : sign.href };
+      return { is: 'link', url: (await linkOf(camera, range, format)).url };
     }
     const handle = await chooseFile(wish.name);
     if (handle === undefined) return { is: 'choosing' };
@@ -152,12 +149,12 @@ async function exported(
 }
 
 /** A link that ends by itself; where nobody may make one, the plain address, which the session opens. */
-async function linkOf(camera: string, range: TimeRange): Promise<{ url: string }> {
+async function linkOf(camera: string, range: TimeRange, format: FileFormat): Promise<{ url: string }> {
   try {
-    return await makeFileLink(camera, range);
+    return await makeFileLink(camera, range, format);
   } catch (problem) {
     if (!(problem instanceof ApiFailure) || (problem.status !== 403 && problem.status !== 404)) throw problem;
-    return { url: fileUrl(camera, range, 'fragmented') };
+    return { url: fileUrl(camera, range, format) };
   }
 }
 

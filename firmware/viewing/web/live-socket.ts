@@ -1,11 +1,15 @@
 /**
- * The live WebSocket of one camera, for as long as somebody looks: reconnects with jittered back-off of 0.25 to 5 s,
- * closes while the tab is hidden, and gives a silent connection up. What the messages mean is the player's business.
+ * The live WebSocket of one camera, for as long as somebody looks: reconnects after a loss, closes while the tab is
+ * hidden, and gives a silent connection up. What the messages mean is the player's business.
+ *
+ * A camera whose manager died is with another server within two seconds: for `quickMs` after the loss it is asked for
+ * often, then ever less often, up to every 5 s; with jitter.
  */
 import type { LiveMessage } from '../api.ts';
 import { liveUrl } from './api-client.ts';
 
-const backOffMinMs = 250;
+const quickMs = 5_000;
+const quickBackOffMs = 500;
 const backOffMaxMs = 5_000;
 /** A server sends frames or its state; a connection without either for so long is dead, whatever TCP thinks. */
 const silenceMaxMs = 8_000;
@@ -19,10 +23,10 @@ export interface LiveSocketOptions {
   readonly onChange: () => void;
 }
 
-/** How long to wait before attempt number `attempt` (from 0); `random` in [0, 1). */
-function backOffMs(attempt: number, random: number): number {
-  const ceiling = Math.min(backOffMaxMs, backOffMinMs * 2 ** (attempt + 1));
-  return Math.max(backOffMinMs, ceiling * (0.5 + random / 2));
+/** How long to wait before the next attempt, `lostMs` after the loss; `random` in [0, 1). */
+function backOffMs(lostMs: number, random: number): number {
+  const ceiling = lostMs < quickMs ? quickBackOffMs : Math.min(backOffMaxMs, lostMs / 5);
+  return ceiling * (0.5 + random / 2);
 }
 
 /** See the top of this file; `open` begins, `close` ends. */
@@ -32,7 +36,8 @@ export class LiveSocket {
   private socket: WebSocket | undefined;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private silence: ReturnType<typeof setTimeout> | undefined;
-  private attempt = 0;
+  /** `performance.now()` of the first loss since there was media; undefined: there was none */
+  private lostAt: number | undefined;
 
   constructor(options: LiveSocketOptions) {
     this.options = options;
@@ -62,7 +67,7 @@ export class LiveSocket {
 
   private visibility(): void {
     this.drop();
-    this.attempt = 0;
+    this.lostAt = undefined;
     if (!document.hidden) this.connect();
   }
 
@@ -87,7 +92,7 @@ export class LiveSocket {
     if (typeof data === 'string') {
       this.options.onMessage(JSON.parse(data) as LiveMessage);
     } else {
-      this.attempt = 0;
+      this.lostAt = undefined;
       this.options.onMedia(new Uint8Array(data));
     }
   }
@@ -99,8 +104,9 @@ export class LiveSocket {
 
   private later(): void {
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.connect(), backOffMs(this.attempt, Math.random()));
-    this.attempt += 1;
+    const now = performance.now();
+    this.lostAt ??= now;
+    this.timer = setTimeout(() => this.connect(), backOffMs(now - this.lostAt, Math.random()));
   }
 
   private drop(): void {

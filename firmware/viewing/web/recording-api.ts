@@ -12,6 +12,8 @@ export interface KeyframeAnswer {
   readonly atMs: number | undefined;
   /** when the next one is; undefined when it is not known */
   readonly nextMs: number | undefined;
+  /** some servers did not answer, and may have one in between */
+  readonly unsure: boolean;
 }
 
 /** The keyframe nearest at or before a time. */
@@ -22,10 +24,12 @@ export function getKeyframe(camera: string, ms: number, signal: AbortSignal): Pr
       const time = Date.parse(response.headers.get(name) ?? '');
       return Number.isNaN(time) ? undefined : time;
     };
-    const times = { atMs: timeOf('x-starling-at'), nextMs: timeOf('x-starling-next') };
-    if (response.status === 404) return { ...times, bytes: undefined };
+    const { headers } = response;
+    const unsure = headers.has('x-starling-unreachable') && headers.get('x-starling-continuous') !== '1';
+    const known = { atMs: timeOf('x-starling-at'), nextMs: timeOf('x-starling-next'), unsure };
+    if (response.status === 404) return { ...known, bytes: undefined };
     if (!response.ok) throw await refusal(response, path);
-    return { ...times, bytes: new Uint8Array(await response.arrayBuffer()) };
+    return { ...known, bytes: new Uint8Array(await response.arrayBuffer()) };
   });
 }
 
@@ -49,9 +53,9 @@ export function fileUrl(camera: string, range: TimeRange, format: FileFormat): s
   return `${videoUrl(camera, range)}${format === 'mp4' ? '&format=mp4' : ''}`;
 }
 
-/** An address of the file that needs no session, for the browser's own download. */
-export function makeFileLink(camera: string, range: TimeRange): Promise<LinkAnswer> {
-  return sendJson('POST', `${cameraPath(camera)}/links`, { what: 'video', ...isoRange(range) });
+/** An address of the file that needs no session, for the browser's own download. It is signed: only as it is, it is good. */
+export function makeFileLink(camera: string, range: TimeRange, format: FileFormat): Promise<LinkAnswer> {
+  return sendJson('POST', `${cameraPath(camera)}/links`, { what: 'video', ...isoRange(range), format });
 }
 
 function isoRange({ fromMs, toMs }: TimeRange): { from: string; to: string } {

@@ -47,10 +47,12 @@ export class RecordingPlayer {
   private startAt: number | undefined;
   /** media time of the picture that was stepped to; it may not be shown yet when the next step comes */
   private steppedTo: number | undefined;
-  /** no frame was shown since the last seek */
+  /** no frame of where the last seek went was shown yet */
   private sought = true;
-  /** where the last seek went */
-  private soughtMs: number | undefined;
+  /** where the last seek went, or what was shown since: from there goes who skips while nothing is shown */
+  private placeMs: number | undefined;
+  /** where the last seek went is being fetched; until it is there, the video shows the old place */
+  private fetching = false;
   private failed = false;
   private note = '';
   private noteUntil = 0;
@@ -58,10 +60,7 @@ export class RecordingPlayer {
   constructor(video: HTMLVideoElement, options: RecordingPlayerOptions) {
     this.video = video;
     this.options = options;
-    this.frames = new DisplayedFrames(video, () => {
-      this.sought = false;
-      this.report();
-    });
+    this.frames = new DisplayedFrames(video, () => this.displayed());
     this.buffer = new RecordingBuffer(video, options.camera, {
       behindSeconds: 60,
       onStart: (seconds) => this.startFrom(seconds),
@@ -69,6 +68,7 @@ export class RecordingPlayer {
       onNote: (note) => this.setNote(note),
       onFailed: (note) => {
         this.failed = true;
+        this.fetching = false;
         this.setNote(note);
       },
     });
@@ -110,18 +110,22 @@ export class RecordingPlayer {
     this.setNote('');
     this.failed = false;
     this.sought = true;
-    this.soughtMs = ms;
+    this.placeMs = ms;
     this.steppedTo = undefined;
     const at = (ms - this.buffer.originMs) / 1000;
     const ready = this.buffer.ranges?.some((range) => at >= range.start && at < range.end - 0.2) ?? false;
-    if (ready) this.startFrom(at);
-    else this.buffer.fillFrom(ms, leadMs);
+    // what is ready is about to go for what is being fetched
+    if (ready && !this.fetching) this.startFrom(at);
+    else {
+      this.fetching = true;
+      this.buffer.fillFrom(ms, leadMs);
+    }
     if (play) this.play();
   }
 
   /** Moves by some seconds; backwards into a gap, to the end of what was recorded before it. */
   skip(seconds: number): void {
-    const now = this.wallClockMs ?? this.soughtMs;
+    const now = this.wallClockMs ?? this.placeMs;
     if (now === undefined) return;
     const to = now + seconds * 1000;
     const place = this.buffer.source.before(to);
@@ -188,7 +192,9 @@ export class RecordingPlayer {
   }
 
   private startFrom(seconds: number): void {
+    this.fetching = false;
     this.sought = true;
+    this.placeMs = this.buffer.originMs + seconds * 1000;
     this.steppedTo = undefined;
     this.startAt = seconds;
     this.crossHole();
@@ -218,10 +224,29 @@ export class RecordingPlayer {
     video.currentTime = next.start + 0.001;
   }
 
-  private settle(): void {
+  /** Another frame is shown. */
+  private displayed(): void {
+    if (this.arrived()) this.sought = false;
+    this.placeMs = this.wallClockMs ?? this.placeMs;
+    this.report();
+  }
+
+  /** Whether the newest frame may be of where the last seek went; those of the old place come until then. */
+  private arrived(): boolean {
     const { mediaTime } = this.frames;
     const { seeking, currentTime } = this.video;
-    if (mediaTime === undefined || seeking || Math.abs(currentTime - mediaTime) > 0.3) return;
+    if (mediaTime === undefined || this.fetching || this.startAt !== undefined) return false;
+    const next = this.buffer.frames.beside(mediaTime, 1) ?? mediaTime;
+    return !seeking || this.isNear(mediaTime) || (mediaTime <= currentTime && next > currentTime);
+  }
+
+  private isNear(mediaTime: number): boolean {
+    return Math.abs(this.video.currentTime - mediaTime) <= 0.3;
+  }
+
+  private settle(): void {
+    const { mediaTime } = this.frames;
+    if (mediaTime === undefined || this.video.seeking || !this.arrived() || !this.isNear(mediaTime)) return;
     this.sought = false;
     this.report();
   }

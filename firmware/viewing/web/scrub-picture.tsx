@@ -1,14 +1,17 @@
 /**
  * What is seen while somebody drags the head of a timeline: the keyframe nearest before it, above the picture that was
- * there. It says which time it is of, and says so when nothing was recorded there: no picture stands for another time.
+ * there. It says which time it is of, and says so when nothing was recorded there or nothing came: no picture stands for
+ * another time.
  */
 import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
+import type { CachedKeyframe } from './keyframe-cache.ts';
 import { Scrubber } from './scrubber.ts';
 import { clockText, durationText } from './time-text.ts';
 
 /** A picture so much older than the time it stands for is said to be. */
 const oldMs = 5_000;
+const noneCame = 'The picture of this time did not come. Move on to try again.';
 
 export interface ScrubPictureProps {
   readonly camera: string;
@@ -22,7 +25,9 @@ export interface ScrubPictureProps {
 export function ScrubPicture({ camera, name, ms, gap }: ScrubPictureProps) {
   const video = useRef<HTMLVideoElement>(null);
   const scrubber = useRef<Scrubber>(undefined);
-  const shownMs = useSignal<number | undefined>(undefined);
+  const shown = useSignal<CachedKeyframe | undefined>(undefined);
+  /** the time of which no picture came */
+  const failedMs = useSignal<number | undefined>(undefined);
   useEffect(() => {
     return () => {
       scrubber.current?.close();
@@ -31,23 +36,27 @@ export function ScrubPicture({ camera, name, ms, gap }: ScrubPictureProps) {
   }, [camera]);
   useEffect(() => {
     if (ms === undefined) {
-      shownMs.value = undefined;
+      shown.value = undefined;
+      failedMs.value = undefined;
       return;
     }
     if (video.current === null) return;
     scrubber.current ??= new Scrubber(video.current, camera, {
-      onPicture: (atMs) => {
-        shownMs.value = atMs;
+      onPicture: (keyframe) => {
+        shown.value = keyframe;
+        failedMs.value = undefined;
       },
-      onNothing: () => {
-        shownMs.value = undefined;
+      onNothing: (ofMs, failed) => {
+        shown.value = undefined;
+        failedMs.value = failed ? ofMs : undefined;
       },
     });
     scrubber.current.show(ms);
   }, [camera, ms]);
-  const at = shownMs.value;
-  const old = ms !== undefined && at !== undefined && Math.abs(ms - at) > oldMs;
-  const said = gap ?? (old ? `The picture before this time is ${durationText(ms - at)} older.` : undefined);
+  const at = shown.value?.atMs;
+  const far = ms !== undefined && at !== undefined && Math.abs(ms - at) > oldMs;
+  const failed = ms !== undefined && ms === failedMs.value;
+  const said = gap ?? (failed ? noneCame : far ? olderText(ms, shown.value) : undefined);
   return (
     <div class={`picture scrub ${ms === undefined ? 'scrub-hidden' : ''}`} aria-hidden="true">
       <video
@@ -55,7 +64,7 @@ export function ScrubPicture({ camera, name, ms, gap }: ScrubPictureProps) {
         playsInline
         muted
         disablePictureInPicture
-        class={at === undefined || said !== undefined ? 'scrub-faint' : ''}
+        class={at === undefined || far || said !== undefined ? 'scrub-faint' : ''}
         data-scrub-at={at}
         aria-label={`Recording of ${name}, while searching`}
       />
@@ -63,4 +72,10 @@ export function ScrubPicture({ camera, name, ms, gap }: ScrubPictureProps) {
       {said !== undefined && <p class="scrub-note">{said}</p>}
     </div>
   );
+}
+
+/** How much older than a time the picture that belongs to it is; undefined while another time's is shown. */
+function olderText(ms: number, shown: CachedKeyframe | undefined): string | undefined {
+  if (shown === undefined || ms < shown.atMs || ms >= shown.nextMs) return undefined;
+  return `The picture before this time is ${durationText(ms - shown.atMs)} older.`;
 }

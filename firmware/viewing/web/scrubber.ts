@@ -14,14 +14,16 @@ import { getKeyframe } from './recording-api.ts';
 const bounds = { entries: 96, bytes: 24 * 1024 * 1024 };
 /** Where the next keyframe is not known yet, this one counts for so long. */
 const newestMs = 1_000;
+/** What was answered while some servers were silent counts for so long: they may be back, with a nearer one. */
+const unsureMs = 2_000;
 /** media seconds between two keyframes */
 const spacing = 10;
 
 export interface ScrubberEvents {
   /** This picture is on the screen. */
-  readonly onPicture: (atMs: number) => void;
-  /** There is no picture before this time. */
-  readonly onNothing: (ms: number) => void;
+  readonly onPicture: (keyframe: CachedKeyframe) => void;
+  /** There is no picture before this time, or (`failed`) none came. */
+  readonly onNothing: (ms: number, failed: boolean) => void;
 }
 
 /** See the top of this file; a new one for every camera. */
@@ -64,9 +66,11 @@ export class Scrubber {
     try {
       while (this.wantedMs !== undefined && !this.stop.signal.aborted) {
         const ms = this.wantedMs;
-        const found = this.cache.find(ms) ?? (await this.fetch(ms));
+        const found = this.cache.find(ms, performance.now()) ?? (await this.fetch(ms));
+        if (this.stop.signal.aborted) return;
         if (this.wantedMs === ms) this.wantedMs = undefined;
-        if (found !== undefined) await this.present(found, ms);
+        if (found === undefined) this.events.onNothing(ms, true);
+        else await this.present(found, ms);
       }
     } finally {
       this.asking = false;
@@ -75,11 +79,12 @@ export class Scrubber {
 
   private async fetch(ms: number): Promise<CachedKeyframe | undefined> {
     try {
-      const { bytes, atMs, nextMs } = await getKeyframe(this.camera, ms, this.stop.signal);
+      const { bytes, atMs, nextMs, unsure } = await getKeyframe(this.camera, ms, this.stop.signal);
       const from = atMs ?? ms;
       // the end of the recording grows, and behind a hole there is nothing until the next one
       const end = nextMs ?? Math.max(ms, from) + newestMs;
-      const fresh = { atMs: from, nextMs: Math.max(end, from + 1), bytes };
+      const staleAt = unsure ? performance.now() + unsureMs : undefined;
+      const fresh = { atMs: from, nextMs: Math.max(end, from + 1), bytes, staleAt };
       this.cache.add(fresh);
       return fresh;
     } catch (problem) {
@@ -90,23 +95,24 @@ export class Scrubber {
 
   private async present(keyframe: CachedKeyframe, ms: number): Promise<void> {
     const { bytes } = keyframe;
-    if (bytes === undefined) return this.events.onNothing(ms);
-    if (keyframe === this.shown) return this.events.onPicture(keyframe.atMs);
+    if (bytes === undefined) return this.events.onNothing(ms, false);
+    if (keyframe === this.shown) return this.events.onPicture(keyframe);
     const init = readInit(bytes);
-    if (init === undefined) return;
+    if (init === undefined) return this.events.onNothing(ms, true);
     if (this.feed === undefined) this.open(init.mime);
     else if (this.mime !== init.mime) this.feed.changeType(init.mime);
     this.mime = init.mime;
     const { feed } = this;
-    if (feed === undefined) return;
+    if (feed === undefined) return this.events.onNothing(ms, true);
     this.place += spacing;
     const at = this.place;
     if (at > 3 * spacing) feed.remove(0, at - 2 * spacing);
     feed.append(bytes, at);
     feed.end();
     await this.seek(at);
+    if (this.feed !== feed) return this.events.onNothing(ms, true);
     this.shown = keyframe;
-    this.events.onPicture(keyframe.atMs);
+    this.events.onPicture(keyframe);
   }
 
   private open(mime: string): void {

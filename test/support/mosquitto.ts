@@ -157,6 +157,8 @@ export class Mosquitto implements AsyncDisposable {
         code === 0 ? resolve() : reject(new Error(`mosquitto_pub ended with ${code}`)),
       );
     });
+    // Without a payload it may have ended before this; its exit code tells whether all went well.
+    child.stdin?.on('error', () => undefined);
     child.stdin?.end(payload);
     await done;
   }

@@ -81,10 +81,13 @@ function suite(): void {
     using site = await RecordingField.open({
       servers: 2,
       cameras: 3,
+      asleep: [2],
       settingsOf: (number) => (number === 1 ? { volumes: [recordings.folder] } : {}),
       beforeStart: ({ rig }) => symlinkSync(disk.folder, join(rig.folder, 'ss-1', 'data')),
     });
-    await until('ss-1 manages some', async () => (await managersOf([site.server(1)])).size > 0);
+    site.server(2).start();
+    await site.untilWhole('ss-2 is there');
+    assert.equal((await managersOf([site.server(1)])).size, 3);
     const foreign: string[] = [];
     await until('it says that its index refuses', async () => {
       const name = `foreign-${foreign.length}`;

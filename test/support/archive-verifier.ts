@@ -4,7 +4,7 @@
  *
  * What must be there: every sample of a run that ended as it should; of a run that was cut short, what some server has
  * called durable. What came after died with the camera's memory: it may be there, but then without a hole. A sample that
- * must be there and is not has to lie in an explained gap; what was called durable, in one that retention made.
+ * must be there and is not has to lie in an explained gap; damage does not explain that what was called durable is gone.
  */
 import type { CameraHistory, Captured, JournalTrack } from './camera-journal.ts';
 
@@ -149,7 +149,7 @@ function missingOf(
     const isExplained =
       isMissing &&
       gaps.some((gap) => {
-        return covers(gap, sample) && (sequence > durableThrough || gap.reason === 'retention');
+        return covers(gap, sample) && (sequence > durableThrough || gap.reason !== 'damaged');
       });
     if (isExplained) explained += 1;
     if (isMissing && !isExplained) holeFrom ??= sequence;

@@ -61,10 +61,12 @@ test('a gap explains what lies in it, and nothing else', () => {
   assert.match(more.faults.join('\n'), /#6 to #6 .* missing/);
 });
 
-test('only retention explains that what was durable is gone', () => {
+test('damage does not explain that what was durable is gone; retention does, and a camera that gave it up', () => {
   const samples = found(0, 1, 4, 5, 6, 7, 8, 9);
   const gapOf = (reason: string) => ({ fromUs: utcUs + 2 * stepUs, toUs: utcUs + 4 * stepUs, reason });
-  assert.deepEqual(judge(history(true), { samples, gaps: [gapOf('retention')] }).faults, []);
+  for (const reason of ['retention', 'outbox-overflow']) {
+    assert.deepEqual(judge(history(true), { samples, gaps: [gapOf(reason)] }).faults, []);
+  }
   const damaged = judge(history(true), { samples, gaps: [gapOf('damaged')] });
   assert.match(damaged.faults.join('\n'), /#2 to #3 .* missing, durable through #5/);
 });

@@ -12,11 +12,12 @@ import { decode, encode, i64, struct } from '../base/codec.ts';
 import { cutEvents, type EventPage, eventStepUs, goOnUs } from '../base/event-page.ts';
 import { messageOf } from '../base/failure.ts';
 import type { CameraEvent } from '../overlay/event-packet.ts';
+import { Allowance } from './allowance.ts';
+import { keepLast } from './index-pages.ts';
 import { eventUsMax } from './index-rows.ts';
 import type { IndexChange, IndexStore } from './index-store.ts';
 
 const prefix = 'd/';
-const end = `${prefix}\uffff`;
 const row = struct({ toUs: i64 });
 const rowsMaxDefault = 500_000;
 const rowsPerRead = 512;
@@ -25,7 +26,7 @@ const scannedMax = 16_384;
 /** How often what is too much is looked for. */
 const pruneMs = 600_000;
 /** What a camera may tell: so many at once, and so many a second. */
-const allowance = { burst: 128, perSecond: 4 } as const;
+const rate = { burst: 128, perSecond: 4 } as const;
 /** Digits of a time in the index. */
 const timeUsMax = 9_000_000_000_000_000;
 
@@ -49,20 +50,16 @@ export interface EventLogOptions {
   readonly rowsMax?: number;
 }
 
-interface Allowance {
-  left: number;
-  atMs: number;
-}
-
 export class EventLog implements AsyncDisposable {
   private readonly options: EventLogOptions;
-  private readonly allowances = new Map<string, Allowance>();
+  private readonly allowance: Allowance;
   private last: Promise<unknown> = Promise.resolve();
   private cancelPrune = (): void => undefined;
   private closed = false;
 
   constructor(options: EventLogOptions) {
     this.options = options;
+    this.allowance = new Allowance(rate, options.clock);
     this.armPrune();
   }
 
@@ -71,7 +68,7 @@ export class EventLog implements AsyncDisposable {
    * undefined when they are not kept and must be told again.
    */
   keep(camera: string, events: readonly CameraEvent[]): Promise<StoredEvent[] | undefined> {
-    if (this.closed || !this.allows(camera, events.length)) return Promise.resolve(undefined);
+    if (this.closed || !this.allowance.take(camera, events.length)) return Promise.resolve(undefined);
     const kept = this.last.then(() => this.store(camera, events));
     this.last = kept;
     return kept;
@@ -132,16 +129,6 @@ export class EventLog implements AsyncDisposable {
     }
   }
 
-  private allows(camera: string, count: number): boolean {
-    const nowMs = this.options.clock.monotonicMs();
-    const { burst, perSecond } = allowance;
-    const known = this.allowances.get(camera) ?? { left: burst, atMs: nowMs };
-    const left = Math.min(burst, known.left + ((nowMs - known.atMs) / 1_000) * perSecond);
-    const allowed = left >= count;
-    this.allowances.set(camera, { left: allowed ? left - count : left, atMs: nowMs });
-    return allowed;
-  }
-
   private armPrune(): void {
     this.cancelPrune = this.options.clock.after(pruneMs, () => {
       this.last = this.last
@@ -154,19 +141,8 @@ export class EventLog implements AsyncDisposable {
 
   private async prune(): Promise<void> {
     const { index, rowsMax = rowsMaxDefault, log } = this.options;
-    // Cameras come and go.
-    this.allowances.clear();
     try {
-      let kept = 0;
-      for (let to = end; ; ) {
-        const rows = await index.range({ from: prefix, to, limit: rowsPerRead, reverse: true });
-        const gone = rows.slice(Math.max(0, rowsMax - kept));
-        if (gone.length > 0) await index.commit(gone.map(({ key }) => ({ type: 'delete', key })));
-        kept += rows.length - gone.length;
-        const lastKey = rows.at(-1)?.key;
-        if (rows.length < rowsPerRead || lastKey === undefined || this.closed) return;
-        to = lastKey;
-      }
+      await keepLast(index, prefix, rowsMax, () => this.closed);
     } catch (error) {
       log('warn', `events: ${messageOf(error)}; what is too much goes later`);
     }

@@ -7,17 +7,18 @@
  */
 import type { Clock } from '../base/clock.ts';
 import type { Gap } from '../media/sample.ts';
-import { endOf, eventRow, eventUsMax, keys, put } from './index-rows.ts';
+import { Allowance } from './allowance.ts';
+import { keepLast } from './index-pages.ts';
+import { eventRow, eventUsMax, keys, put } from './index-rows.ts';
 import type { IndexStore } from './index-store.ts';
 
 /** Of a gap that is longer than so many days only the last of them are stored. */
 const gapDaysMax = 1_000;
 /** Rows that a camera may tell: so many at once, a gap of years, and so many a second. */
-const allowance = { burst: 2 * gapDaysMax, perSecond: 1 } as const;
+const rate = { burst: 2 * gapDaysMax, perSecond: 1 } as const;
 const rowsMaxDefault = 20_000;
 /** After so many new rows of a camera the oldest are looked for. */
 const pruneEvery = 1_000;
-const rowsPerRead = 1_000;
 
 export interface GapLogOptions {
   readonly index: Pick<IndexStore, 'commit' | 'range'>;
@@ -29,25 +30,22 @@ export interface GapLogOptions {
   readonly rowsMax?: number;
 }
 
-interface Told {
-  left: number;
-  atMs: number;
-  refused: boolean;
-}
-
 export class GapLog {
   private readonly options: GapLogOptions;
-  private readonly told = new Map<string, Told>();
+  private readonly allowance: Allowance;
+  /** told too many, and nothing that was stored since */
+  private readonly refused = new Set<string>();
   /** rows of each camera since its oldest were looked for */
   private readonly added = new Map<string, number>();
 
   constructor(options: GapLogOptions) {
     this.options = options;
+    this.allowance = new Allowance(rate, options.clock);
   }
 
   /** Stores what this server has found out itself; on the medium when it resolves. */
   async add(gap: Gap): Promise<void> {
-    const { index, onGap } = this.options;
+    const { index, onGap, rowsMax = rowsMaxDefault } = this.options;
     const pieces = piecesOf(gap);
     await index.commit(pieces.map((piece) => put(keyOf(piece), eventRow, piece)));
     onGap?.(gap);
@@ -55,38 +53,18 @@ export class GapLog {
     this.added.set(gap.camera, added);
     if (added < pruneEvery) return;
     this.added.set(gap.camera, 0);
-    await this.prune(gap.camera);
+    await keepLast(index, keys.eventsOf(gap.camera), rowsMax);
   }
 
   /** The same of what a camera tells; leaves out what is too much. */
   async tell(gap: Gap): Promise<void> {
-    if (this.allows(gap.camera, piecesOf(gap).length)) await this.add(gap);
-  }
-
-  private allows(camera: string, rows: number): boolean {
-    const nowMs = this.options.clock.monotonicMs();
-    const { burst, perSecond } = allowance;
-    const known = this.told.get(camera) ?? { left: burst, atMs: nowMs, refused: false };
-    const left = Math.min(burst, known.left + ((nowMs - known.atMs) / 1_000) * perSecond);
-    const allowed = left >= rows;
-    if (!allowed && !known.refused) this.options.onRefused?.(camera);
-    this.told.set(camera, { left: allowed ? left - rows : left, atMs: nowMs, refused: !allowed });
-    return allowed;
-  }
-
-  private async prune(camera: string): Promise<void> {
-    const { index, rowsMax = rowsMaxDefault } = this.options;
-    const prefix = `e/${camera}/`;
-    let kept = 0;
-    for (let to = endOf(prefix); ; ) {
-      const rows = await index.range({ from: prefix, to, limit: rowsPerRead, reverse: true });
-      const gone = rows.slice(Math.max(0, rowsMax - kept));
-      if (gone.length > 0) await index.commit(gone.map(({ key }) => ({ type: 'delete', key })));
-      kept += rows.length - gone.length;
-      const last = rows.at(-1);
-      if (rows.length < rowsPerRead || last === undefined) return;
-      to = last.key;
+    const { camera } = gap;
+    if (this.allowance.take(camera, piecesOf(gap).length)) {
+      this.refused.delete(camera);
+      return this.add(gap);
     }
+    if (!this.refused.has(camera)) this.options.onRefused?.(camera);
+    this.refused.add(camera);
   }
 }
 

@@ -1,4 +1,5 @@
-/** Reads a long range of the index a page at a time: what is held is one page, whatever the range holds. */
+/** Long ranges of the index, a page at a time: what is held is one page, whatever the range holds. */
+import { endOf } from './index-rows.ts';
 import type { IndexStore } from './index-store.ts';
 
 /** Rows read at a time. */
@@ -17,5 +18,24 @@ export async function* readPages(
     const last = rows.at(-1);
     if (last === undefined || rows.length < limit) return;
     at = `${last.key}\0`;
+  }
+}
+
+/** Deletes all rows with a prefix but the last so many; ends early when nobody waits for it any more. */
+export async function keepLast(
+  index: Pick<IndexStore, 'range' | 'commit'>,
+  prefix: string,
+  rowsMax: number,
+  isStopped: () => boolean = () => false,
+): Promise<void> {
+  let kept = 0;
+  for (let to = endOf(prefix); ; ) {
+    const rows = await index.range({ from: prefix, to, limit: rowsPerPage, reverse: true });
+    const gone = rows.slice(Math.max(0, rowsMax - kept));
+    if (gone.length > 0) await index.commit(gone.map(({ key }) => ({ type: 'delete', key })));
+    kept += rows.length - gone.length;
+    const last = rows.at(-1);
+    if (rows.length < rowsPerPage || last === undefined || isStopped()) return;
+    to = last.key;
   }
 }

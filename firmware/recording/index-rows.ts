@@ -49,6 +49,7 @@ export const keys = {
   open: (camera: string, name: string): string => `o/${camera}/${name}`,
   event: (camera: string, fromUs: number, reason: string): string =>
     `e/${camera}/${timeKey(fromUs)}/${reason}`,
+  eventsOf: (camera: string): string => `e/${camera}/`,
   eventAt: (camera: string, fromUs: number): string => `e/${camera}/${timeKey(fromUs)}`,
   camera: (camera: string): string => `c/${camera}`,
   format: 'format',

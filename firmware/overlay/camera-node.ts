@@ -10,7 +10,8 @@
 import { CameraContext, type CameraNodeOptions } from './camera-context.ts';
 import { commandIn, tellManager } from './camera-dialogue.ts';
 import { CameraJoin } from './camera-join.ts';
-import { counterMax, lateMs, leaseBoundsMs, offerMs, pendingOffersMax } from './constants.ts';
+import { lateMs, leaseBoundsMs, offerMs, pendingOffersMax } from './constants.ts';
+import { counterMax } from './counters.ts';
 import type { Effect, LinkId, OverlayEvent, OverlayNode, Peer } from './effects.ts';
 import type { NetworkId, Packet, PacketBody, PacketOf } from './packets.ts';
 import { type ServerChoice, serverChoice } from './server-choice.ts';

@@ -64,8 +64,6 @@ export const contactIdleMs = 5_000;
 export const leaseBoundsMs = { min: 500, max: 60_000 } as const;
 /** An offer may answer one of so many joins: a slow handshake outlives the next join. */
 export const outstandingJoinsMax = 3;
-/** Epochs and incarnations travel in 32 bits; a peer that claims one so near the end is refused. */
-export const counterMax = 0xffff_0000;
 /** Back-off of joins and probes. */
 export const joinBackoffMs = { first: 500, max: 30_000 } as const;
 /** Hops a join is forwarded by its entry: two first, then four, then everywhere. */

@@ -7,7 +7,8 @@
  * believed from a neighbor, from its own origin, or as a reminder of this server's own past; nobody can use up this
  * server's numbers.
  */
-import { counterMax, digestMs } from './constants.ts';
+import { digestMs } from './constants.ts';
+import { counterMax, mayRise } from './counters.ts';
 import type { LinkId } from './effects.ts';
 import { hashOf, isDead, isNewer, rowBytes } from './origin-table.ts';
 import {
@@ -26,8 +27,6 @@ import { exchangeBody, Spread } from './spread.ts';
 
 /** A row that is longer fits no packet. */
 const rowBytesMax = 48_000;
-/** A lost disk is at most so many starts behind. */
-const jumpMax = 4_096;
 /** A server answers rows of its own past, or its burial, this often at most. */
 const outliveMs = 200;
 
@@ -244,7 +243,7 @@ export class Exchange {
     const { context } = this;
     if (!isNewer(row, { incarnation: context.incarnation, version: this.version })) return;
     if (context.leaving && isDead(row)) return;
-    if (row.incarnation > context.incarnation + jumpMax)
+    if (!mayRise(context.incarnation, row.incarnation))
       return this.refuse('a row whose numbers cannot be', peer);
     // Each time costs a write; two machines with one identity would go on for ever.
     if (context.now < this.outlivedAt + outliveMs) return;

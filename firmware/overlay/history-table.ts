@@ -10,7 +10,8 @@
  * at most `tenuresMax`, the oldest go first, an open tenure of this server never. Tenures are not changed in place:
  * whoever got one may keep it. Times are µs UTC.
  */
-import { counterMax, tenuresMax } from './constants.ts';
+import { tenuresMax } from './constants.ts';
+import { counterMax } from './counters.ts';
 import type { Tenure } from './packets.ts';
 import type { HistoryView } from './views.ts';
 

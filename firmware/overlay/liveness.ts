@@ -32,7 +32,7 @@ interface Suspicion {
 const echoRequests = 0x8000_0000;
 
 /** Costs are told again, with the next digest, when they have changed by this share and this much. */
-const costChange = { share: 0.25, us: 1_000 } as const;
+const costChange = { share: 0.5, us: 2_000 } as const;
 
 export interface LivenessParts {
   readonly contacts: Contacts;

@@ -6,7 +6,8 @@
  * epoch leaves this server's row; a silent camera is offline after `cameraSilenceMs`; an offer expires after `offerMs`.
  */
 import { isGone } from './camera-deletion.ts';
-import { counterMax, offerMs } from './constants.ts';
+import { offerMs } from './constants.ts';
+import { counterMax, mayRise } from './counters.ts';
 import type { LinkId } from './effects.ts';
 import { unitBytes } from './origin-table.ts';
 import {
@@ -21,8 +22,6 @@ import {
 } from './packets.ts';
 import type { ServerContext } from './server-context.ts';
 
-/** No camera changes its manager so often while somebody does not hear of it. */
-const epochJumpMax = 1 << 16;
 /** Units offered to and managed at one time. */
 const linksMax = 2 * unitsPerServerMax;
 /** What its units may take up in a server's row, bytes. */
@@ -166,7 +165,7 @@ export class ServedCameras {
     // A camera knows its own epoch, but for a lost disk; a claim far above it is false.
     const known = cameras
       .map((camera) => context.rows.claimTo(camera)?.epoch ?? 0)
-      .filter((claimed) => claimed <= joiner.epoch + epochJumpMax);
+      .filter((claimed) => mayRise(joiner.epoch, claimed));
     const epoch = Math.min(Math.max(joiner.epoch, ...known), counterMax);
     const times = { heardAt: context.now, echoedAt: context.now, delayMs: 0 };
     const camera: CameraLink = {
@@ -249,7 +248,7 @@ export class ServedCameras {
     }
     // It may have accepted elsewhere since: its answer to an old offer can be held up by a cut for seconds.
     const later = camera.cameras.map((one) => context.rows.claimTo(one)?.epoch ?? 0);
-    if (later.some((epoch) => epoch >= body.epoch && epoch <= body.epoch + epochJumpMax))
+    if (later.some((epoch) => epoch >= body.epoch && mayRise(body.epoch, epoch)))
       return this.drop(camera, 'it has accepted another offer since');
     if (this.loadTaking(camera.unit, camera.cameras.length, camera.kbps) === undefined)
       return this.drop(camera, 'no capacity left');
@@ -340,7 +339,7 @@ export class ServedCameras {
       const own = this.claims.get(unit);
       const overtaken =
         own !== undefined && own.epoch <= epoch && cameras.some((one) => own.cameras.includes(one));
-      if (!overtaken || epoch > own.epoch + epochJumpMax) continue;
+      if (!overtaken || !mayRise(own.epoch, epoch)) continue;
       const reason =
         own.epoch < epoch ? `${row.origin} manages it now` : `its epoch is known from ${row.origin}`;
       for (const camera of this.attached()) {

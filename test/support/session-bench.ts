@@ -2,7 +2,7 @@
  * One session of telemetry on a clock that stands still until it is told to advance, at a broker that answers at once
  * and remembers what it retains. What others publish is put in with `hear`.
  */
-import { counterMax } from '../../firmware/overlay/constants.ts';
+import { counterMax } from '../../firmware/overlay/counters.ts';
 import type { BrokerMessage } from '../../firmware/telemetry/broker.ts';
 import type { SteerWish } from '../../firmware/telemetry/steer-access.ts';
 import { TelemetryCounts } from '../../firmware/telemetry/telemetry-counts.ts';

@@ -3,7 +3,7 @@ import { parseBrokerUrl } from '../../firmware/config/mqtt-section.ts';
 import { mqttBroker } from '../../firmware/io/mqtt-broker.ts';
 import { systemClock } from '../../firmware/io/system-clock.ts';
 import { systemRandom } from '../../firmware/io/system-random.ts';
-import { counterMax } from '../../firmware/overlay/constants.ts';
+import { counterMax } from '../../firmware/overlay/counters.ts';
 import type { StoredEvent } from '../../firmware/recording/event-log.ts';
 import { MqttTelemetry } from '../../firmware/telemetry/mqtt-telemetry.ts';
 import type { MountView, SteerWish } from '../../firmware/telemetry/steer-access.ts';

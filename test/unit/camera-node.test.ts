@@ -1,13 +1,8 @@
 /** How a camera unit joins: what it asks, which offer it takes, and with which epoch. Times are virtual ms. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import {
-  counterMax,
-  joinBackoffMs,
-  offerMs,
-  pendingOffersMax,
-  rings,
-} from '../../firmware/overlay/constants.ts';
+import { joinBackoffMs, offerMs, pendingOffersMax, rings } from '../../firmware/overlay/constants.ts';
+import { counterMax } from '../../firmware/overlay/counters.ts';
 import { nonceBytes, protocolVersion } from '../../firmware/overlay/packets.ts';
 import { joinsIn, managedCamera, TestCamera } from '../support/camera-events.ts';
 import { addressOf, home, kinds, lan, named, noMemory, nonceOf, sent } from '../support/server-events.ts';

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { counterMax, tenuresMax } from '../../firmware/overlay/constants.ts';
+import { tenuresMax } from '../../firmware/overlay/constants.ts';
+import { counterMax } from '../../firmware/overlay/counters.ts';
 import { HistoryTable, ownersOf } from '../../firmware/overlay/history-table.ts';
 import type { Tenure } from '../../firmware/overlay/packets.ts';
 

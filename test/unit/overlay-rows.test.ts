@@ -1,13 +1,13 @@
 /** What a server believes of rows: of its own past, and of numbers that cannot be. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { counterMax } from '../../firmware/overlay/constants.ts';
+import { counterMax } from '../../firmware/overlay/counters.ts';
 import type { Effect } from '../../firmware/overlay/effects.ts';
 import { linksPerServerMax, type OriginRow } from '../../firmware/overlay/packets.ts';
 import { kinds, named, rowOf, sent, storiesIn, TestServer, unitOf } from '../support/server-events.ts';
 
-/** More than an incarnation honestly rises by while somebody is away. */
-const far = 1 << 20;
+/** No unit is started so often. */
+const honestMax = 2 ** 31;
 
 function withNeighbors(options: { incarnation?: number } = {}): TestServer {
   const server = new TestServer(options);
@@ -79,7 +79,7 @@ describe('a server that hears of a life of its own that it does not remember', (
 
   test('refuses an incarnation that cannot be, so that nobody uses them up', () => {
     const server = withNeighbors({ incarnation: 3 });
-    for (const incarnation of [3 + far, counterMax, 0xffff_ffff]) {
+    for (const incarnation of [honestMax + 1, counterMax, 0xffff_ffff]) {
       const effects = server.exchange(1, 'ss-2', { rows: [rowOf('ss-1', { incarnation })] });
       assert.equal(named(effects, 'refused')[0]?.reason, 'a row whose numbers cannot be');
       assert.equal(server.node.inspect().incarnation, 3);

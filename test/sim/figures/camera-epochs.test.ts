@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert';
 import { test } from 'node:test';
-import { counterMax } from '../../../firmware/overlay/constants.ts';
+import { counterMax } from '../../../firmware/overlay/counters.ts';
 import type { PacketBody } from '../../../firmware/overlay/packets.ts';
 import { addRogue, type Rogue } from '../../support/figure-rogue.ts';
 import {
@@ -64,33 +64,61 @@ for (const [disk, epochAtStart] of [
   });
 }
 
-test('a camera with a lost disk that finds a server which knows nothing is sorted out when the others hear of it', () => {
-  const world = experienced();
-  const heal = world.partition([['ss3'], ['ss1', 'ss2']]);
+/** The camera has had so many managers. */
+function hadManagers(world: SimWorld, epoch: number): void {
   world.crash('cam');
-  settle(world, ['ss1', 'ss2']);
-  // SS3 starts anew and has never heard of the camera.
-  world.restart('ss3', { disk: 'lost' });
-  world.reaches('cam', ['ss3']);
-  world.restart('cam', { disk: 'lost' });
-  world.until('SS3 manages it', () => world.cameraNode('cam').manager() === 'ss3');
-  assert.equal(world.cameraNode('cam').epoch(), 1);
-  heal();
-  open(world, ...servers, 'cam');
-  settle(world, servers, 90_000);
-  world.until(
-    'all agree with the camera',
-    () => {
-      const camera = world.cameraNode('cam');
-      return servers.every((server) => {
-        const [view] = world.serverNode(server).cameras();
-        return view?.manager === camera.manager() && view?.epoch === camera.epoch() && view.online;
-      });
-    },
-    30_000,
-  );
-  assert.ok(world.cameraNode('cam').epoch() > 4, 'above all epochs');
-});
+  assert(world.unit('cam').disk.persist(world.now, { epoch }));
+  world.restart('cam');
+  world.until('it has a manager', () => world.cameraNode('cam').epoch() > epoch, 10_000);
+  settle(world, servers);
+}
+
+const lives = [
+  ['', 4],
+  [', however old it is', 1_000_000],
+] as const;
+for (const [however, epoch] of lives)
+  test(`a camera with a lost disk goes on above every epoch${however}`, () => {
+    const world = experienced();
+    hadManagers(world, epoch);
+    world.restart('cam', { disk: 'lost' });
+    world.until('it goes on', () => world.cameraNode('cam').epoch() > epoch + 1, 10_000);
+    settle(world, servers);
+    for (const server of servers) {
+      const [view] = world.serverNode(server).cameras();
+      assert.deepEqual([view?.epoch, view?.online], [world.cameraNode('cam').epoch(), true], server);
+    }
+  });
+
+for (const [however, epoch] of lives)
+  test(`a camera with a lost disk that finds a server which knows nothing is sorted out when the others hear of it${however}`, () => {
+    const world = experienced();
+    hadManagers(world, epoch);
+    const heal = world.partition([['ss3'], ['ss1', 'ss2']]);
+    world.crash('cam');
+    settle(world, ['ss1', 'ss2']);
+    // SS3 starts anew and has never heard of the camera.
+    world.restart('ss3', { disk: 'lost' });
+    world.reaches('cam', ['ss3']);
+    world.restart('cam', { disk: 'lost' });
+    world.until('SS3 manages it', () => world.cameraNode('cam').manager() === 'ss3');
+    assert.equal(world.cameraNode('cam').epoch(), 1);
+    heal();
+    open(world, ...servers, 'cam');
+    settle(world, servers, 90_000);
+    world.until(
+      'all agree with the camera',
+      () => {
+        const camera = world.cameraNode('cam');
+        return servers.every((server) => {
+          const [view] = world.serverNode(server).cameras();
+          return view?.manager === camera.manager() && view?.epoch === camera.epoch() && view.online;
+        });
+      },
+      30_000,
+    );
+    assert.ok(world.cameraNode('cam').epoch() > epoch, 'above all epochs');
+  });
 
 const offer = (nonce: Buffer, epoch: number): PacketBody<'cam-response'> => ({ nonce, epoch });
 

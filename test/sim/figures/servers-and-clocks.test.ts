@@ -76,6 +76,20 @@ for (const disk of ['lost', 'stale'] as const) {
   });
 }
 
+test('a server with a lost disk goes on above the incarnation that others remember, however often it was started', () => {
+  const world = figure(joins);
+  open(world, ...servers);
+  world.crash('ss4');
+  assert(world.unit('ss4').disk.persist(world.now, { incarnation: 1_000_000 }));
+  world.restart('ss4');
+  settle(world, servers);
+  world.restart('ss4', { disk: 'lost' });
+  world.until('it knows better', () => world.serverNode('ss4').inspect().incarnation > 1_000_001, 10_000);
+  settle(world, servers);
+  const now = world.serverNode('ss4').inspect().incarnation;
+  assert.deepEqual(new Set(incarnationsOf(world, 'ss4')), new Set([now]), 'all know');
+});
+
 test('only the owner raises an incarnation, and only at a start or when others remember a higher one', () => {
   const world = figure(joins);
   addCameras(world, [['cam', 'ss3']]);

@@ -3,7 +3,8 @@
  * serves two protocols, chosen by ALPN: `starling/1` is a link, `http/1.1` is another server's request for media.
  *
  * Invariants: a link exists only after the peer's certificate was checked against the site's authority and its id and
- * role were read from it; at most `linksMax` sockets at a time; a frame that breaks the framing closes the link.
+ * role were read from it; at most `linksMax` sockets at a time, and silent ones keep out nobody (handshake-table.ts); a
+ * frame that breaks the framing closes the link.
  */
 import { setMaxListeners } from 'node:events';
 import type { AddressInfo, ConnectOpts, Socket } from 'node:net';
@@ -15,10 +16,13 @@ import type { Peer } from '../overlay/effects.ts';
 import type { Address } from '../overlay/packets.ts';
 import { type FrameLink, type LinkHandlers, noAnswer } from '../overlay/surroundings.ts';
 import { peerIdentity } from '../site/identity.ts';
+import { HandshakeTable, TooManyConnections } from './handshake-table.ts';
 import type { UnitIdentity } from './tls-identity.ts';
 
 const linkProtocol = 'starling/1';
 const linksMax = 1024;
+/** Of these from one address before their handshake is finished: more than all units behind one NAT dial at a time. */
+const unfinishedMax = 256;
 const handshakeMs = 5_000;
 /** How long a peer may take to read the last bytes. */
 const endMs = 1_000;
@@ -244,19 +248,19 @@ export function listenForLinks(options: LinkListenerOptions): Promise<LinkListen
     ALPNProtocols: options.onHttp === undefined ? [linkProtocol] : [linkProtocol, 'http/1.1'],
     handshakeTimeout: handshakeMs,
   });
-  server.maxConnections = linksMax;
   // From the first byte on: one in the middle of its handshake must not hold up the end either.
-  const sockets = new Set<Socket>();
-  server.on('connection', (socket: Socket) => {
-    sockets.add(socket);
-    socket.once('close', () => sockets.delete(socket));
+  const table = new HandshakeTable({ connectionsMax: linksMax, unfinishedMax });
+  server.on('connection', (socket: Socket) => table.add(socket));
+  server.on('secureConnection', (socket) => {
+    table.finish(socket);
+    greet(socket, options);
   });
-  server.on('secureConnection', (socket) => greet(socket, options));
   server.on('tlsClientError', (error, socket) => {
-    onRefused(
-      `TLS handshake failed: ${(error as NodeJS.ErrnoException).code ?? error.message}`,
-      socket.remoteAddress ?? '?',
-    );
+    if (error instanceof TooManyConnections) onRefused(error.message, error.address);
+    else {
+      const reason = (error as NodeJS.ErrnoException).code ?? error.message;
+      onRefused(`TLS handshake failed: ${reason}`, socket.remoteAddress ?? '?');
+    }
     socket.destroy();
   });
   return new Promise((resolve, reject) => {
@@ -269,7 +273,7 @@ export function listenForLinks(options: LinkListenerOptions): Promise<LinkListen
       const port = (server.address() as AddressInfo).port;
       const dispose = async (): Promise<void> => {
         const closed = new Promise((done) => server.close(done));
-        for (const socket of sockets) socket.destroy();
+        table.destroyAll();
         await closed;
       };
       resolve({ port, [Symbol.asyncDispose]: dispose });

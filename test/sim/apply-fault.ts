@@ -178,8 +178,7 @@ export class Troublemaker {
   private diskRefuses(fault: Extract<Fault, { kind: 'disk-refuses' }>): void {
     const unit = this.unit(fault.unit);
     if (unit === undefined) return;
-    unit.disk.refuses = true;
-    unit.disk.hasLied = true;
+    unit.disk.refuse();
     this.undo(fault.forMs, () => {
       unit.disk.refuses = false;
     });

@@ -8,6 +8,7 @@ import type { Rule, Say } from './invariants.ts';
 import type { SimUnit } from './sim-unit.ts';
 import { distances, neighborGraph } from './truth.ts';
 import type { SimWorld } from './world.ts';
+import { patience } from './world-options.ts';
 
 /** Looks once a second, for looking costs. */
 const lookMs = 1_000;
@@ -51,6 +52,10 @@ export class Calm implements Rule {
     this.lookedAt = this.world.now;
     if (!this.isOne()) this.oneSince = Number.POSITIVE_INFINITY;
     else if (this.oneSince === Number.POSITIVE_INFINITY) this.oneSince = this.world.now;
+  }
+
+  get patience(): number {
+    return patience(this.world.profile);
   }
 
   /** No fault but deaths since then. */
@@ -149,6 +154,10 @@ export class NewsSpreads implements Rule {
   sample(): void {
     for (const [key, { at, holds }] of this.news) {
       if (this.world.now - at < spreadMs) return;
+      // TCP holds a link up after a cut until that is as long ago as it lasted, or the link is given up as silent.
+      const { suspectMs, indirectMs, replyMs } = this.world.profile;
+      const flowsAt = this.calm.since + suspectMs + indirectMs + replyMs + 1_000;
+      if (this.calm.since < at && this.world.now < flowsAt) continue;
       this.news.delete(key);
       const problem = this.calm.since < at ? holds() : undefined;
       if (problem !== undefined) this.say(this.name, problem);
@@ -159,7 +168,7 @@ export class NewsSpreads implements Rule {
 const afterCutMs = 20_000;
 /** Who resumes answers at once; this is time enough for it to be heard. */
 const hearableMsMin = 500;
-/** A server that has just started may be buried for its former life, or not know much yet. */
+/** In `lan`: a server that has just started may be buried for its former life, or not know much yet. */
 const settledMs = 8_000;
 
 /** Who can be heard is not buried: pauses end in refutation, and a dead link is not a dead server. */
@@ -208,8 +217,9 @@ export class NobodyIsBuriedAlive implements Rule {
     const { now } = this.world;
     const since = (times: Map<SimUnit, number>, unit: SimUnit): number => now - (times.get(unit) ?? 0);
     const hearableMs = since(this.pausedAt, dead);
-    if (hearableMs < hearableMsMin || since(this.startedAt, dead) < settledMs) return;
-    if (since(this.pausedAt, by) < settledMs || since(this.startedAt, by) < settledMs) return;
+    const newMs = settledMs * patience(this.world.profile);
+    if (hearableMs < hearableMsMin || since(this.startedAt, dead) < newMs) return;
+    if (since(this.pausedAt, by) < newMs || since(this.startedAt, by) < newMs) return;
     // After a cut TCP needs up to as long again as the cut has lasted until bytes flow.
     const calmMs = now - this.faultlessSince();
     if (calmMs < (this.wasCut ? afterCutMs : hearableMsMin)) return;
@@ -250,7 +260,7 @@ export class SuspicionsAreRefuted implements Rule {
   private look(unit: SimUnit, agoMs: number): void {
     for (const other of this.world.liveServers) {
       const paused = this.world.now - (this.pausedAt.get(other) ?? Number.NEGATIVE_INFINITY);
-      if (other === unit || paused < 10_000) continue;
+      if (other === unit || paused < 10_000 * patience(this.world.profile)) continue;
       const node = this.world.serverNode(other.id);
       if (!node.inspect().neighbors.includes(unit.id)) continue;
       const row = node.tables().neighbor.oneHop.find(({ server }) => server === unit.id);
@@ -277,9 +287,9 @@ export class RejoinIsToldOnce implements Rule {
     const { header, body } = event.packet;
     const [last, before] = [this.calm.deaths.at(-1), this.calm.deaths.at(-2)];
     if (last === undefined || header.sender === body.server) return;
-    if (this.calm.faultlessSince > last.at - 3_000) return;
+    if (this.calm.faultlessSince > last.at - 3_000 * this.calm.patience) return;
     // Of several that die together, each survivor knows a part.
-    if (before !== undefined && last.at - before.at < 10_000) return;
+    if (before !== undefined && last.at - before.at < 10_000 * this.calm.patience) return;
     const key = `${body.server} ${unit.id} ${body.epoch}`;
     const tellers = this.tellers.get(key) ?? new Set();
     this.tellers.set(key, tellers.add(header.sender));
@@ -322,7 +332,7 @@ export class DeathsAreRepaired implements Rule {
     const death = calm.deaths.at(-1)?.at;
     if (death === undefined || calm.faultlessSince >= death || calm.changedAt !== death) return;
     // It was one network when it happened, and nothing else has happened since.
-    const lately = calm.deaths.filter(({ at }) => world.now - at < 40_000);
+    const lately = calm.deaths.filter(({ at }) => world.now - at < 40_000 * calm.patience);
     const wasOne = lately[0] !== undefined && lately[0].calmSince < lately[0].at - lookMs;
     if (!wasOne || lately.length > 2 || calm.leaving.size > 0) return;
     if (this.buriedAt === undefined && this.isBuried()) this.buriedAt = world.now;
@@ -375,8 +385,10 @@ export class DeathsAreNoticed implements Rule {
     const first = this.open[0];
     if (first === undefined || world.now - first.at <= boundMs) return;
     this.open.shift();
-    const alone = calm.deaths.filter(({ at }) => Math.abs(at - first.at) < 20_000).length === 1;
-    if (!alone || first.unit.starts !== first.life || calm.faultlessSince > first.at - 3_000) return;
+    const alone =
+      calm.deaths.filter(({ at }) => Math.abs(at - first.at) < 20_000 * calm.patience).length === 1;
+    const wasCalm = calm.faultlessSince <= first.at - 3_000 * calm.patience;
+    if (!alone || first.unit.starts !== first.life || !wasCalm) return;
     for (const { id } of world.liveServers) {
       if (!world.serverNode(id).inspect().neighbors.includes(first.unit.id)) continue;
       this.say(

@@ -2,6 +2,7 @@
  * A scenario from a seed: a small network, one to three themes of trouble in its first seconds, then peace. Most
  * networks are small, for there the same bugs show, sooner and cheaper.
  */
+import type { ProfileName } from '../../firmware/overlay/constants.ts';
 import { Stream } from './randomness.ts';
 import type {
   CameraPlan,
@@ -338,6 +339,13 @@ const endpointChoices: readonly (readonly EndpointKind[])[] = [
 
 const name = (letter: string, place: number): string => `${letter}${String(place + 1).padStart(2, '0')}`;
 
+/** One site in eight is as patient as `wifi`, one in sixteen as `wan`. Drawn by itself: all else of a seed stays. */
+function profileOf(seed: number): ProfileName {
+  const share = new Stream(seed, 'profile').unit();
+  if (share < 1 / 8) return 'wifi';
+  return share < 3 / 16 ? 'wan' : 'lan';
+}
+
 /** The scenario of a seed. */
 export function generateScenario(seed: number): Scenario {
   const stream = new Stream(seed, 'scenario');
@@ -366,7 +374,7 @@ export function generateScenario(seed: number): Scenario {
   const target = draft.target ?? anyTarget;
   return {
     seed,
-    profile: 'lan',
+    profile: profileOf(seed),
     latencyMs: stream.pick([0.2, 1, 5, 30]),
     spreadMs: stream.pick([0, 1, 20]),
     endpoints: draft.endpoints,

@@ -26,6 +26,7 @@ import { LinkEnds, QueriesAreAnswered, type Rule, serverRules } from './invarian
 import { epochUtcMs } from './life.ts';
 import type { CameraPlan, Scenario, ServerPlan } from './scenario.ts';
 import type { SimUnit } from './sim-unit.ts';
+import { TenureRecord } from './tenure-record.ts';
 import { disagreement, managers } from './truth.ts';
 import { SimWorld } from './world.ts';
 
@@ -85,6 +86,7 @@ class Run {
   private readonly rules: Rule[];
   private readonly gaps: GapsAreShort;
   private readonly queries: QueriesAreAnswered;
+  private readonly tenures: TenureRecord;
   private violation: Violation | undefined;
   /** how often a camera found or lost a manager */
   private changes = 0;
@@ -106,6 +108,7 @@ class Run {
       this.violation ??= { rule, detail, at: world.now };
     };
     const ends = new LinkEnds();
+    this.tenures = new TenureRecord(world);
     this.queries = new QueriesAreAnswered(world, say);
     this.trouble = new Troublemaker(world, scenario, this.queries);
     this.gaps = new GapsAreShort(world, say, () => this.trouble.disturbedAt);
@@ -127,7 +130,7 @@ class Run {
       this.gaps,
       this.queries,
     ];
-    world.watchers.push(ends, ...this.rules, {
+    world.watchers.push(ends, this.tenures, ...this.rules, {
       effects: (_unit, _event, effects) => {
         if (effects.some(({ type }) => type === 'managed' || type === 'unmanaged')) this.changes++;
       },
@@ -203,7 +206,7 @@ class Run {
     const startedAt = this.world.now;
     const limitMs = convergenceLimitMs(this.scenario);
     for (;;) {
-      const problem = disagreement(this.world);
+      const problem = disagreement(this.world, this.tenures);
       if (problem === undefined || this.violation !== undefined) return this.world.now - startedAt;
       if (this.world.now - startedAt > limitMs) {
         this.violation = { rule: `converges within ${limitMs} ms`, detail: problem, at: this.world.now };
@@ -238,7 +241,8 @@ class Run {
       }
     }
     const isAnswered = (): boolean => asked.every(({ query }) => world.answerTo(query) !== undefined);
-    for (let waitedMs = 0; waitedMs < 10_000 && !isAnswered(); waitedMs += 100) world.run(100);
+    const limitMs = 10 * world.profile.replyMs;
+    for (let waitedMs = 0; waitedMs < limitMs && !isAnswered(); waitedMs += 100) world.run(100);
     for (const { server, camera, manager, query } of asked) {
       const answer = world.answerTo(query);
       if (answer?.manager === manager.id && answer.state === 'online') continue;
@@ -251,7 +255,7 @@ class Run {
   private settle(): number {
     const before = this.world.now;
     this.advance(settledMs);
-    if (this.violation !== undefined || disagreement(this.world) === undefined) return before;
+    if (this.violation !== undefined || disagreement(this.world, this.tenures) === undefined) return before;
     this.converge();
     return this.world.now;
   }

@@ -7,7 +7,7 @@
 import type { Memory, MemoryRecord } from '../../firmware/overlay/effects.ts';
 import type { DocumentRow, Tenure } from '../../firmware/overlay/packets.ts';
 
-const writtenSoonMs = 1_000;
+export const writtenSoonMs = 1_000;
 
 type Counters = Readonly<Record<string, number>>;
 type Write = { readonly at: number } & ({ readonly counters: Counters } | { readonly record: MemoryRecord });
@@ -22,8 +22,19 @@ export class SimDisk {
   private writes: Write[] = [];
   /** a medium that refuses; peers remember the counters too */
   refuses = false;
-  /** it was wiped, rolled back, or refused: promises that rest on the disk do not hold for this unit */
-  hasLied = false;
+  /** how often it was wiped, rolled back, or began to refuse: what was written before may be gone */
+  lies = 0;
+
+  /** Promises that rest on the disk do not hold for this unit. */
+  get hasLied(): boolean {
+    return this.lies > 0;
+  }
+
+  /** Nothing is written from now on, until `refuses` is false again. */
+  refuse(): void {
+    this.lies++;
+    this.refuses = true;
+  }
 
   persist(at: number, counters: Counters): boolean {
     if (this.refuses) return false;
@@ -43,12 +54,12 @@ export class SimDisk {
 
   /** The disk is as it was at `at`: a restored image. */
   rollBack(at: number): void {
-    this.hasLied = true;
+    this.lies++;
     this.writes = this.writes.filter((write) => write.at <= at);
   }
 
   wipe(): void {
-    this.hasLied = true;
+    this.lies++;
     this.writes = [];
   }
 

@@ -3,7 +3,9 @@
  * check returns the first difference between what a server says and what is true, or undefined.
  */
 import { isDeepStrictEqual } from 'node:util';
+import { historyProblem, isOwedForEver } from './history-truth.ts';
 import type { SimUnit } from './sim-unit.ts';
+import type { TenureRecord } from './tenure-record.ts';
 import type { SimWorld } from './world.ts';
 
 type Graph = ReadonlyMap<string, readonly string[]>;
@@ -55,7 +57,7 @@ const periodic = new Set([
 ]);
 
 /** The first thing that is not as it should be; undefined when the network has converged. */
-export function disagreement(world: SimWorld): string | undefined {
+export function disagreement(world: SimWorld, record: TenureRecord): string | undefined {
   const graph = neighborGraph(world);
   return (
     oneNetwork(world, graph) ??
@@ -64,8 +66,7 @@ export function disagreement(world: SimWorld): string | undefined {
     serverLists(world, graph) ??
     cameraLists(world) ??
     documents(world) ??
-    histories(world) ??
-    handedOver(world) ??
+    historyProblem(world, record) ??
     nothingLeft(world)
   );
 }
@@ -271,71 +272,15 @@ function documents(world: SimWorld): string | undefined {
   return undefined;
 }
 
-/** Table 3: states are true, and tenures follow each other or say that something is unknown. */
-function histories(world: SimWorld): string | undefined {
-  for (const { id } of world.liveServers) {
-    for (const { camera, state, tenures } of world.serverNode(id).tables().history) {
-      const unit = world.cameras.find(({ cameraIds }) => cameraIds.includes(camera));
-      if (unit === undefined) continue;
-      const manager = unit.isAlive ? world.cameraNode(unit.id).manager() : undefined;
-      if ((state === 'online') !== (manager === id))
-        return `${id} has ${camera} as ${state}, it is with ${manager ?? 'nobody'}`;
-      if (manager !== undefined && manager !== id && state !== 'indirectly')
-        return `${id} has ${camera} as ${state}, it is with ${manager}`;
-      const problem = contiguous(tenures);
-      if (problem !== undefined && !unit.disk.hasLied) return `${id}: the history of ${camera} ${problem}`;
-    }
-  }
-  return undefined;
-}
-
-/** The present manager knows what every live server knows of its own time with the camera. */
-function handedOver(world: SimWorld): string | undefined {
-  const histories = new Map(world.liveServers.map(({ id }) => [id, world.serverNode(id).tables().history]));
-  for (const [camera, manager] of managers(world)) {
-    // A camera that has lost its disk may give one epoch to two managers.
-    if (world.cameras.some(({ cameraIds, disk }) => cameraIds.includes(camera) && disk.hasLied)) continue;
-    const known = histories.get(manager.id)?.find((row) => row.camera === camera)?.tenures ?? [];
-    for (const [server, rows] of histories) {
-      for (const own of rows.find((row) => row.camera === camera)?.tenures ?? []) {
-        if (own.server !== server) continue;
-        const there = known.some(
-          (one) =>
-            one.server === server && one.firstEpoch <= own.firstEpoch && one.lastEpoch >= own.lastEpoch,
-        );
-        if (!there) return `${manager.id} manages ${camera} and does not know of its time with ${server}`;
-      }
-    }
-  }
-  return undefined;
-}
-
-function contiguous(
-  tenures: readonly { readonly server: string; readonly firstEpoch: number; readonly lastEpoch: number }[],
-): string | undefined {
-  let next = 1;
-  for (const { server, firstEpoch, lastEpoch } of tenures) {
-    if (firstEpoch > next) return `has a hole before epoch ${firstEpoch} of ${server}`;
-    if (firstEpoch < next) return `has epoch ${firstEpoch} of ${server} twice`;
-    next = lastEpoch + 1;
-  }
-  return undefined;
-}
-
 function nothingLeft(world: SimWorld): string | undefined {
-  // The history of a camera whose last manager is dead is kept for that server until somebody else has the camera:
-  // for ever, when the camera found no place, or is dead, too.
-  const homeless = world.cameras.some(({ id, node }) => {
-    if (node === undefined) return false;
-    const manager = world.cameraNode(id).manager();
-    return manager === undefined || !world.unit(manager).isAlive;
-  });
   for (const { id } of world.liveServers) {
     const { lock, timers } = world.serverNode(id).inspect();
     if (lock !== undefined) return `${id} is locked by ${lock.holder}`;
     const other = timers.filter(
       (timer) =>
-        !periodic.has(timer) && !/^(silent|camera):/.test(timer) && !(homeless && timer === 'history'),
+        !periodic.has(timer) &&
+        !/^(silent|camera):/.test(timer) &&
+        !(timer === 'history' && isOwedForEver(world, id)),
     );
     if (other.length > 0) return `${id} has timers ${list(other)}`;
   }

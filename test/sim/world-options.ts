@@ -1,5 +1,5 @@
 /** What a simulated world is made with, and who may watch it. */
-import type { Profile } from '../../firmware/overlay/constants.ts';
+import { type Profile, profiles } from '../../firmware/overlay/constants.ts';
 import type { Effect, OverlayEvent } from '../../firmware/overlay/effects.ts';
 import type { Endpoint } from './anycast-carrier.ts';
 import type { Weather } from './paths.ts';
@@ -16,6 +16,11 @@ export interface WorldOptions {
   readonly endpoints?: readonly Endpoint[];
   /** keep packets and stories; default true */
   readonly record?: boolean;
+}
+
+/** How much more patient than in `lan` units of this profile are: a time that rests on theirs is so much longer. */
+export function patience({ suspectMs }: Profile): number {
+  return suspectMs / profiles.lan.suspectMs;
 }
 
 /** Sees everything; for invariants. */

@@ -123,19 +123,26 @@ export const getStatus = (url: string): Promise<StatusAnswer> => getJson(`${url}
 export const getRecordings = (url: string, camera: string): Promise<RecordingsAnswer> =>
   getJson(`${url}/api/cameras/${camera}/recordings`);
 
-/** Waits until every server sees every server, and every camera sends pictures to its manager. */
-export async function untilUp(network: TestNetwork, servers: number, cameras: number): Promise<void> {
+/** Waits until every server sees every server, and every camera sends pictures to its manager; `limitMs` for each of it. */
+export async function untilUp(
+  network: TestNetwork,
+  servers: number,
+  cameras: number,
+  limitMs?: number,
+): Promise<void> {
   for (let number = 1; number <= servers; number++) {
     const url = network.url(`ss-${number}`);
-    await until(`ss-${number} sees ${servers} servers`, async () => {
+    const seesServers = async (): Promise<boolean> => {
       const site = await getSite(url);
       return site.servers.filter(({ state }) => state !== 'unreachable').length === servers;
-    });
-    await until(`ss-${number} sees ${cameras} cameras live`, async () => {
+    };
+    const seesCameras = async (): Promise<boolean> => {
       const list = await getCameras(url);
       return (
         list.filter(({ state, lastFrameAt }) => state === 'online' && lastFrameAt !== null).length === cameras
       );
-    });
+    };
+    await until(`ss-${number} sees ${servers} servers`, seesServers, limitMs);
+    await until(`ss-${number} sees ${cameras} cameras live`, seesCameras, limitMs);
   }
 }

@@ -49,8 +49,11 @@ export function gateAt(atMs: number): string {
 }
 
 /** Waits until a camera's picture is live and has moved since. */
-export async function live(page: Page, camera: string): Promise<VideoFacts> {
-  await page.waitForSelector(`${videoOf(camera)}[data-state="live"]`, { timeout: 15_000, state: 'attached' });
+export async function live(page: Page, camera: string, limitMs = 15_000): Promise<VideoFacts> {
+  await page.waitForSelector(`${videoOf(camera)}[data-state="live"]`, {
+    timeout: limitMs,
+    state: 'attached',
+  });
   // The fewest seen: another view of the page has another video, that counts anew.
   let from = Number.POSITIVE_INFINITY;
   return waitFor(
@@ -60,6 +63,7 @@ export async function live(page: Page, camera: string): Promise<VideoFacts> {
       from = Math.min(from, now.displayedFrames);
       return now.state === 'live' && now.displayedFrames > from;
     },
+    limitMs,
   );
 }
 

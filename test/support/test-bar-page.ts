@@ -36,13 +36,18 @@ export interface DisplayedFrame {
   readonly latencyMs: number;
 }
 
-/** Watches `count` displayed frames of a video element. */
-export async function watchFrames(page: Page, selector: string, count: number): Promise<DisplayedFrame[]> {
+/** Watches `count` displayed frames of a video element; rejects when they take longer than `limitMs`. */
+export async function watchFrames(
+  page: Page,
+  selector: string,
+  count: number,
+  limitMs = 30_000,
+): Promise<DisplayedFrame[]> {
   await installBarReader(page);
   return page.evaluate<DisplayedFrame[]>(`new Promise((resolve, reject) => {
     const video = document.querySelector(${JSON.stringify(selector)});
     const frames = [];
-    const deadline = Date.now() + 30000;
+    const deadline = Date.now() + ${limitMs};
     const next = (now, { expectedDisplayTime }) => {
       const shownMs = performance.timeOrigin + Math.max(expectedDisplayTime, performance.now());
       const bar = starlingBar(video);

@@ -17,9 +17,10 @@ import type { ServerContext } from './server-context.ts';
 interface Attempt {
   readonly peer: string;
   readonly link: LinkId;
+  /** of this server's own lock */
   readonly fence: number;
-  readonly since: number;
-  committed: boolean;
+  /** of the peer's lock, once it was told to commit under it */
+  committed: number | undefined;
 }
 
 export class Pruning {
@@ -56,8 +57,7 @@ export class Pruning {
       peer: candidate.server,
       link: candidate.link,
       fence,
-      since: context.now,
-      committed: false,
+      committed: undefined,
     };
     this.say(candidate.link, { stage: 'lock', neighbors: this.witnesses() });
     context.timers.set('prune-wait', context.now + lockLeaseMs, () => this.tooLate());
@@ -85,7 +85,7 @@ export class Pruning {
 
   /** Neighbors that may keep two servers connected: alive, and not about to be dropped. */
   private witnesses(): string[] {
-    const uncertain = this.attempt?.committed === true ? this.attempt.peer : undefined;
+    const uncertain = this.attempt?.committed === undefined ? undefined : this.attempt.peer;
     return this.context.neighbors
       .live()
       .map(({ server }) => server)
@@ -103,7 +103,7 @@ export class Pruning {
   /** The peer has not answered: the attempt is over, unless it has been told to commit. */
   private tooLate(): void {
     const { attempt } = this;
-    if (attempt === undefined || attempt.committed) return;
+    if (attempt === undefined || attempt.committed !== undefined) return;
     this.lock.release(this.context.self, attempt.fence);
     this.attempt = undefined;
     this.consider();
@@ -119,8 +119,9 @@ export class Pruning {
     }
     const { attempt } = this;
     if (attempt?.peer !== peer || attempt.link !== link) return;
-    if (body.stage === 'locked' && !attempt.committed) return this.locked(attempt, body);
-    if (body.stage === 'busy') return this.over(attempt);
+    if (body.stage === 'locked' && attempt.committed === undefined) return this.locked(attempt, body);
+    // A cut holds answers up: one that is not of this fence answers an earlier question, not the commit.
+    if (body.stage === 'busy' && body.fence === (attempt.committed ?? 0)) return this.over(attempt);
     if (body.stage === 'done') {
       this.over(attempt);
       this.context.story(`${peer}: the link is redundant, ${body.witness ?? '?'} connects both`);
@@ -145,7 +146,7 @@ export class Pruning {
       this.say(attempt.link, { stage: 'release', fence });
       return this.over(attempt);
     }
-    attempt.committed = true;
+    attempt.committed = fence;
     this.say(attempt.link, { stage: 'commit', fence, witness });
   }
 
@@ -155,7 +156,7 @@ export class Pruning {
     const connected = witness !== undefined && this.witnesses().includes(witness);
     const enough = context.neighbors.live().length > context.degree.target;
     this.lock.release(peer, fence);
-    if (!holds || !connected || !enough) return this.say(link, { stage: 'busy' });
+    if (!holds || !connected || !enough) return this.say(link, { stage: 'busy', fence });
     this.say(link, { stage: 'done', witness });
     context.story(`${peer}: the link is redundant, ${witness} connects both`);
     // The other end closes it when it has read this.
@@ -175,7 +176,7 @@ export class Pruning {
     const { attempt } = this;
     if (attempt?.link !== link) return false;
     this.over(attempt);
-    return attempt.committed;
+    return attempt.committed !== undefined;
   }
 
   /** The link was replaced: whatever the peer did with the commit, it is a neighbor again. */

@@ -149,8 +149,11 @@ test('a commit drops the link only with a live common neighbor', () => {
   ] as const) {
     const { world, say, heard } = quiet();
     say('za', { stage: 'lock' });
-    say('za', { stage: 'commit', fence: heard('za')?.fence ?? 0, witness });
+    const fence = heard('za')?.fence ?? 0;
+    say('za', { stage: 'commit', fence, witness });
     assert.equal(heard('za')?.stage, stage, String(witness));
+    if (stage === 'busy')
+      assert.equal(heard('za')?.fence, fence, 'so that it answers the commit and nothing else');
     assert.deepEqual(neighborsOf(world, 'ss1'), left);
   }
 });

@@ -102,6 +102,8 @@ class HttpsPeerClient implements OpenPeerClient {
       perMessageDeflate: false,
       handshakeTimeout: webSocketHandshakeMs,
       maxPayload: messageBytesMax,
+      // The viewer at the end of the way answers, not this server.
+      autoPong: false,
       headers: { 'x-starling-own': '1', ...userHeaders(options) },
     };
     if (address === undefined) {

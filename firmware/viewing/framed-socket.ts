@@ -51,6 +51,10 @@ export function framedSocket(socket: WebSocket, stream: Duplex): FramedViewerSoc
     get bufferedAmount() {
       return stream.writableLength;
     },
+    ping(data) {
+      if (socket.readyState === readyStateOpen) socket.ping(data);
+    },
+    onPong: (heard) => socket.on('pong', heard),
     close: (code, reason) => socket.close(code, reason),
     terminate: () => socket.terminate(),
   };

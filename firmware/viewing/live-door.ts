@@ -15,7 +15,7 @@ import { framedSocket } from './framed-socket.ts';
 import { LiveGuard } from './live-guard.ts';
 import { type LiveHub, viewersPerCameraMax } from './live-hub.ts';
 import { relayLive } from './live-relay.ts';
-import { serveLive } from './live-socket.ts';
+import { serveLive, type ViewerSocket } from './live-socket.ts';
 import { ownHeader } from './peer-headers.ts';
 import { isOwnOrigin } from './request-purpose.ts';
 import { checkRights, Refusal, refuseUnidentified, userOf } from './routing.ts';
@@ -127,7 +127,10 @@ export class LiveDoor {
     if (this.relays >= relaysMax) {
       return refusal(503, 'too many viewers through this server', `Open the page of ${entry.manager}.`);
     }
-    return { ok: true, serve: (socket) => this.relay(socket, entry.manager, wanted) };
+    return {
+      ok: true,
+      serve: (socket, stream) => this.relay(socket, framedSocket(socket, stream), entry.manager, wanted),
+    };
   }
 
   private admitHere({ camera, audio, asking }: Wanted): LiveAdmission {
@@ -144,12 +147,17 @@ export class LiveDoor {
     return { ok: true, serve };
   }
 
-  private relay(socket: WebSocket, manager: string, { camera, audio, asking }: Wanted): void {
+  private relay(
+    socket: WebSocket,
+    viewer: ViewerSocket,
+    manager: string,
+    { camera, audio, asking }: Wanted,
+  ): void {
     const { peers, clock } = this.options;
     const path = `/api/cameras/${camera}/live${audio ? '?audio=1' : ''}`;
     this.relays += 1;
     const source = peers.webSocket(manager, path, userOf(asking));
-    const left = relayLive({ manager, viewer: socket, source, clock });
+    const left = relayLive({ manager, viewer, source, clock });
     socket.on('close', this.guard.watch(socket, asking, camera));
     socket.on('close', () => {
       this.relays -= 1;

@@ -3,8 +3,9 @@
  *
  * Invariants: while more than `relayedBytesMax` wait for a slow viewer, or something has waited for `relayedMsMax`, the
  * manager's socket is not read, but for what one read of the network has brought; so the manager sees the slowness and
- * drops to a keyframe itself; messages are passed on as they are; whichever side ends, the other is ended too, and a
- * viewer is told why. Durations are ms.
+ * drops to a keyframe itself; messages are passed on as they are, and so are the manager's pings and the viewer's pongs,
+ * which tell the manager how far behind the viewer is; whichever side ends, the other is ended too, and a viewer is told
+ * why. Durations are ms.
  */
 import type { IncomingMessage } from 'node:http';
 import type { WebSocket } from 'ws';
@@ -27,7 +28,7 @@ const waitingMax = 16_384;
 const refusalBytesMax = 4_096;
 
 /** What the relay needs of the socket to the managing server; the one of `ws` fits. */
-export type ManagerSocket = Pick<WebSocket, 'on' | 'pause' | 'resume' | 'terminate'>;
+export type ManagerSocket = Pick<WebSocket, 'on' | 'pause' | 'resume' | 'terminate' | 'pong'>;
 
 export interface LiveRelayOptions {
   /** the managing server's id, for the message when it goes away */
@@ -45,6 +46,8 @@ class LiveRelay {
   private heardAtMs: number;
   private movedAtMs: number;
   private paused = false;
+  /** the manager's ping that the viewer has not answered */
+  private pinged: Buffer | undefined;
   private ended = false;
   private done = false;
   private cancelCheck: (() => void) | undefined;
@@ -56,7 +59,9 @@ class LiveRelay {
   }
 
   start(): void {
-    const { source } = this.options;
+    const { source, viewer } = this.options;
+    viewer.onPong((data) => this.answered(data));
+    source.on('ping', (data: Buffer) => this.ask(data));
     source.on('message', (data: Buffer, isBinary: boolean) => this.pass(data, isBinary));
     source.on('close', () => this.end('closed its connection'));
     source.on('error', (error: Error) => this.end(`cannot be reached (${error.message})`));
@@ -85,6 +90,19 @@ class LiveRelay {
     if (this.paused || !this.isBehind(relayedBytesMax, relayedMsMax)) return;
     this.paused = true;
     source.pause();
+  }
+
+  private ask(data: Buffer): void {
+    if (this.done) return;
+    this.pinged = data;
+    this.options.viewer.ping(data);
+  }
+
+  /** The viewer has answered, perhaps what nobody asked. */
+  private answered(data: Buffer): void {
+    if (this.done || this.pinged?.equals(data) !== true) return;
+    this.pinged = undefined;
+    this.options.source.pong(data);
   }
 
   /** False when too many wait. */

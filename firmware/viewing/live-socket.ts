@@ -15,13 +15,16 @@ import type { LiveHub } from './live-hub.ts';
 import type { Pointing } from './ptz-access.ts';
 import { formatMs } from './time-query.ts';
 import { Unsent } from './unsent.ts';
+import { ViewerLag } from './viewer-lag.ts';
 
-/** A message that waited longer than this for the network makes its viewer a slow one. */
+/** A message that waited longer than this for the network, or a ping for its pong, makes its viewer a slow one. */
 const queuedMsMax = 1_000;
 /** So does this much unsent. */
 export const queuedBytesMax = 4 * 1024 * 1024;
 /** A viewer whose queue does not move for this long is gone. */
 export const noProgressMs = 5_000;
+/** So is one that does not read what is on its way to it: longer than a whole GOP takes over a slow link. */
+export const noPongMs = 20_000;
 /** Without a frame for this long the picture is called stalled, and again each time it passes: a sign of life. */
 export const stalledAfterMs = 2_000;
 const checkEveryMs = 1_000;
@@ -49,6 +52,10 @@ export interface ViewerSocket {
   send(data: Uint8Array | string, done: (error?: Error) => void): void;
   /** bytes accepted and not yet handed to the network */
   readonly bufferedAmount: number;
+  /** Asks whether all that was sent before has been read. */
+  ping(data: Buffer): void;
+  /** `heard` is told of each pong from now on. */
+  onPong(heard: (data: Buffer) => void): void;
   close(code: number, reason: string): void;
   /** Ends the connection at once, whatever is queued. */
   terminate(): void;
@@ -75,6 +82,7 @@ const ignore = (): void => undefined;
 class LiveSocket implements LiveViewer {
   private readonly options: LiveSocketOptions;
   private readonly unsent = new Unsent();
+  private readonly lag = new ViewerLag();
   private heardAtMs: number;
   private stream: LiveStream | undefined;
   private lastFrameUs: number | undefined;
@@ -96,7 +104,8 @@ class LiveSocket implements LiveViewer {
   }
 
   start(): void {
-    const { feed, camera } = this.options;
+    const { feed, camera, socket } = this.options;
+    socket.onPong((data) => this.lag.pong(data));
     this.lastFrameUs = feed.snapshot(camera)?.lastFrameUs;
     this.leave = feed.subscribe(camera, this);
     this.replaying = false;
@@ -165,6 +174,7 @@ class LiveSocket implements LiveViewer {
   }
 
   private isBehind(nowMs: number): boolean {
+    if (this.lag.waitedMs(nowMs) > queuedMsMax) return true;
     const buffered = this.options.socket.bufferedAmount;
     if (buffered === 0) return false;
     this.unsent.look(buffered, nowMs);
@@ -208,7 +218,7 @@ class LiveSocket implements LiveViewer {
   private check(): void {
     const now = this.options.clock.monotonicMs();
     this.unsent.look(this.options.socket.bufferedAmount, now);
-    if (this.unsent.stuckMs(now) >= noProgressMs) this.cutOff();
+    if (this.unsent.stuckMs(now) >= noProgressMs || this.lag.waitedMs(now) >= noPongMs) this.cutOff();
     else if (now - (this.stalledAtMs ?? this.heardAtMs) >= stalledAfterMs) {
       this.late = false;
       this.stall();
@@ -233,6 +243,8 @@ class LiveSocket implements LiveViewer {
     const { socket } = this.options;
     if (!this.unsent.add(socket.bufferedAmount, frame.length, nowMs)) return this.cutOff();
     socket.sendFrame(frame);
+    const ping = this.lag.ping(nowMs);
+    if (ping !== undefined) socket.ping(ping);
   }
 
   private cutOff(): void {

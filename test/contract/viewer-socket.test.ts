@@ -125,6 +125,28 @@ for (const [name, make] of [
       );
     });
 
+    test('a ping is answered once all before it was read, and not before', async () => {
+      await using subject = await make();
+      const pongs: string[] = [];
+      const answered = new Promise<void>((resolve) => {
+        subject.socket.onPong((data) => {
+          pongs.push(data.toString());
+          if (pongs.length === 2) resolve();
+        });
+      });
+      subject.block(true);
+      subject.socket.sendFrame(binaryFrame([Buffer.alloc(100_000)]));
+      subject.socket.ping(Buffer.from('one'));
+      subject.socket.sendFrame(binaryFrame([Buffer.alloc(100_000)]));
+      subject.socket.ping(Buffer.from('two'));
+      await new Promise(setImmediate);
+      assert.deepEqual(pongs, []);
+      subject.block(false);
+      await answered;
+      assert.deepEqual(pongs, ['one', 'two']);
+      assert.deepEqual(await subject.arrived(2), [100_000, 100_000]);
+    });
+
     test('a frame for a viewer that does not read is counted, and one after the end does no harm', async () => {
       await using subject = await make();
       subject.block(true);

@@ -15,7 +15,7 @@ import { type HttpAnswer, parseAnswer } from './http-answer.ts';
 const prefix = 'starling-';
 const switchRoom = 'switches';
 /** Port of a server's page, the default of unit.yaml. */
-const pagePort = 8300;
+export const pagePort = 8300;
 const askMs = 3_000;
 const askBytesMs = 60_000;
 /** Otherwise a bucket of tokens lets the first packets pass at once. */

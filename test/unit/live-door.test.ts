@@ -17,6 +17,7 @@ class Socket extends EventEmitter {
   readonly bufferedAmount = 0;
   send(): void {}
   close(): void {}
+  ping(): void {}
   terminate(): void {}
 }
 

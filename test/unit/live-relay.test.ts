@@ -19,6 +19,10 @@ import { VirtualClock } from '../support/virtual-clock.ts';
 class ManagerEvents extends EventEmitter {
   paused = false;
   terminated = false;
+  readonly pongs: string[] = [];
+  pong(data: Buffer): void {
+    this.pongs.push(data.toString());
+  }
   pause(): void {
     this.paused = true;
   }
@@ -49,6 +53,20 @@ test('messages are passed on as they are and in order', () => {
   source.give(Buffer.from([1, 2, 3]));
   source.give(state('live'));
   assert.deepEqual(viewer.delivered, [state('stalled'), Buffer.from([1, 2, 3]), state('live')]);
+});
+
+test('the manager’s ping is answered by the viewer, when it has read what came before, and only once', () => {
+  const { viewer, source } = scene();
+  viewer.blocked = true;
+  source.give('one');
+  source.emit('ping', Buffer.from('a'));
+  assert.deepEqual(source.pongs, [], 'the viewer has not heard it');
+  viewer.blocked = false;
+  viewer.flush();
+  assert.deepEqual(source.pongs, ['a']);
+  viewer.pong(Buffer.from('a'));
+  viewer.pong(Buffer.from('b'));
+  assert.deepEqual(source.pongs, ['a'], 'what nobody asked is not passed on');
 });
 
 test('for a slow viewer the manager is not read, until half of what waits has left', () => {

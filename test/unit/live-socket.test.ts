@@ -6,6 +6,7 @@ import { createLiveHub, type LiveHub } from '../../firmware/viewing/live-hub.ts'
 import {
   clocksDifferMs,
   lateAfterMs,
+  noPongMs,
   noProgressMs,
   queuedBytesMax,
   serveLive,
@@ -141,6 +142,44 @@ test('a viewer that takes nothing for a second loses the rest of the GOP and is 
   // queued from frame 1 on, too old at frame 12, back at keyframe 20
   assert.deepEqual(socket.words.slice(3, 13), ['#1', '#2', '#3', '#4', '#5', '#6', '#7', '#8', '#9', '#10']);
   assert.deepEqual(socket.words.slice(13), ['#11', 'dropped 8', '#20', '#21']);
+});
+
+test('a viewer that has not read for a second what its network took loses the rest of the GOP, too', () => {
+  const { socket, play, watch } = scene();
+  play(0, 1);
+  watch();
+  play(1, 8);
+  socket.unread = true;
+  play(8, 25);
+  // pinged with frame 10, one second over at frame 21: nothing more is on its way to it
+  assert.equal(socket.words.at(-1), '#20');
+  socket.unread = false;
+  play(25, 32);
+  assert.deepEqual(socket.words.slice(-4), ['#20', 'dropped 9', '#30', '#31']);
+});
+
+test('a viewer that does not read is cut off, and costs nothing more', () => {
+  const { clock, hub, socket, play, watch } = scene();
+  play(0, 1);
+  socket.unread = true;
+  watch();
+  play(1, noPongMs / 100 - 5);
+  assert.equal(socket.end, undefined);
+  play(noPongMs / 100 - 5, noPongMs / 100 + 15);
+  assert.equal(socket.end, 'terminated');
+  assert.equal(hub.viewers(camera), 0);
+  assert.equal(clock.pending, 0);
+});
+
+test('only the pong that is due counts', () => {
+  const { socket, play, watch } = scene();
+  play(0, 1);
+  socket.unread = true;
+  watch();
+  for (const wrong of [Buffer.alloc(0), Buffer.alloc(4), Buffer.from([0, 0, 0, 2]), Buffer.alloc(125, 1)])
+    socket.pong(wrong);
+  play(1, 30);
+  assert.equal(socket.words.at(-1), '#10', 'behind all the same');
 });
 
 test('a slow viewer does not hold up another', () => {

@@ -2,13 +2,15 @@
  * The recording alarm: recording has stopped, whatever the live picture shows.
  *
  * A camera that is attached and of which nothing new is safe on a disk for `stillMs` raises an alarm, which says whether
- * the camera sends nothing or the server saves nothing; so does a volume that is missing, failed or full, and an index
- * that refuses. Each alarm is told once when it is raised and once when it is over; its text is always the latest. Pure:
+ * the camera sends nothing or the server saves nothing; so does a camera that no server has for `goneMs`, a volume that is
+ * missing, failed or full, and an index that refuses. Each alarm is told once when it is raised and once when it is over; its text is always the latest. Pure:
  * what is seen goes in with the time, monotonic ms.
  */
 
 /** How long nothing may become safe. */
 const stillMs = 10_000;
+/** How long a camera may look for a server: a start of the camera unit takes less. */
+const goneMs = 60_000;
 /** Alarms that are told of; more than this is one disaster. */
 const alarmsMax = 1_000;
 
@@ -16,7 +18,14 @@ const alarmsMax = 1_000;
 export interface Alarm {
   /** `camera` or `volume`, a slash, and which; or `index` */
   readonly id: string;
-  readonly kind: 'silent' | 'not-saved' | 'volume-missing' | 'volume-failed' | 'volume-full' | 'index-failed';
+  readonly kind:
+    | 'silent'
+    | 'not-saved'
+    | 'gone'
+    | 'volume-missing'
+    | 'volume-failed'
+    | 'volume-full'
+    | 'index-failed';
   readonly text: string;
   /** µs UTC */
   readonly sinceUtcUs: number;
@@ -29,6 +38,13 @@ export interface SeenCamera {
   readonly receivedBytes: number;
   /** everything before is safe, µs UTC */
   readonly durableThroughUs: number | undefined;
+}
+
+/** A camera that no server has, and that this one reports. */
+export interface LostCamera {
+  readonly camera: string;
+  /** what is known of it */
+  readonly text: string;
 }
 
 export interface SeenVolume {
@@ -53,6 +69,8 @@ interface Progress {
 
 export class RecordingAlarm {
   private readonly progress = new Map<string, Progress>();
+  /** since when a camera has been lost */
+  private readonly lostAtMs = new Map<string, number>();
   private readonly alarms = new Map<string, Alarm>();
 
   /** Alarms that are raised now, by id. */
@@ -65,12 +83,14 @@ export class RecordingAlarm {
     now: { readonly ms: number; readonly utcUs: number },
     seen: {
       readonly cameras: readonly SeenCamera[];
+      readonly lost?: readonly LostCamera[];
       readonly volumes: readonly SeenVolume[];
       /** why the index refuses */
       readonly index?: string | undefined;
     },
   ): AlarmNews {
     const found = new Map<string, Omit<Alarm, 'sinceUtcUs'>>();
+    for (const lost of seen.lost ?? []) add(found, this.ofLost(now.ms, lost));
     for (const camera of seen.cameras) add(found, this.ofCamera(now.ms, camera));
     for (const volume of seen.volumes) add(found, ofVolume(volume));
     if (seen.index !== undefined) {
@@ -78,7 +98,15 @@ export class RecordingAlarm {
     }
     const attached = new Set(seen.cameras.map(({ camera }) => camera));
     for (const camera of this.progress.keys()) if (!attached.has(camera)) this.progress.delete(camera);
+    const lost = new Set(seen.lost?.map(({ camera }) => camera));
+    for (const camera of this.lostAtMs.keys()) if (!lost.has(camera)) this.lostAtMs.delete(camera);
     return this.compare(found, now.utcUs);
+  }
+
+  private ofLost(nowMs: number, { camera, text }: LostCamera): Omit<Alarm, 'sinceUtcUs'> | undefined {
+    const since = this.lostAtMs.get(camera);
+    if (since === undefined) this.lostAtMs.set(camera, nowMs);
+    return nowMs - (since ?? nowMs) < goneMs ? undefined : { id: `camera/${camera}`, kind: 'gone', text };
   }
 
   private ofCamera(nowMs: number, seen: SeenCamera): Omit<Alarm, 'sinceUtcUs'> | undefined {

@@ -13,7 +13,12 @@ import {
   protectionKind,
 } from '../recording/protections.ts';
 import type { Recorder } from '../recording/recorder.ts';
-import { type Alarm, RecordingAlarm, type SeenCamera } from '../recording/recording-alarm.ts';
+import {
+  type Alarm,
+  type LostCamera,
+  RecordingAlarm,
+  type SeenCamera,
+} from '../recording/recording-alarm.ts';
 import { Retention, type RetentionOptions, type RetentionReport } from '../recording/retention.ts';
 import type { RetentionSettings, SiteRetention } from '../recording/retention-rules.ts';
 import type { Volume } from '../recording/volumes.ts';
@@ -48,6 +53,7 @@ export class RecordingCare implements AsyncDisposable, ProtectionAccess {
   private readonly timers = new Map<number, () => void>();
   private readonly busy = new Set<Promise<void>>();
   private shell: Pick<OverlayShell, 'write' | 'capacity'> | undefined;
+  private lost: () => readonly LostCamera[] = () => [];
   /** numbers of volumes on which room is being made */
   private readonly makingRoom = new Set<number>();
   private deleted = { segments: 0, bytes: 0 };
@@ -71,9 +77,17 @@ export class RecordingCare implements AsyncDisposable, ProtectionAccess {
     });
   }
 
-  /** Begins; `document` holds the site's protected ranges as they were remembered. Before that nothing is deleted. */
-  start(shell: Pick<OverlayShell, 'write' | 'capacity'>, document: readonly DocumentRow[]): void {
+  /**
+   * Begins; `document` holds the site's protected ranges as they were remembered. Before that nothing is deleted. `lost`
+   * lists the cameras that no server has and this one reports.
+   */
+  start(
+    shell: Pick<OverlayShell, 'write' | 'capacity'>,
+    document: readonly DocumentRow[],
+    lost: () => readonly LostCamera[],
+  ): void {
     this.shell = shell;
+    this.lost = lost;
     this.protections.take(document);
     if (!this.options.recorder.usable()) shell.capacity(false);
     this.repeat(reserveMs, () => this.delete(this.retention.keepReserve()));
@@ -178,6 +192,7 @@ export class RecordingCare implements AsyncDisposable, ProtectionAccess {
     const now = { ms: clock.monotonicMs(), utcUs: Math.round(clock.utcMs() * 1000) };
     const { raised, cleared } = this.alarm.observe(now, {
       cameras: cameras(),
+      lost: this.lost(),
       volumes: recorder.volumes.status(),
       index: recorder.indexProblem(),
     });

@@ -44,7 +44,7 @@ import type { RecordingCare } from './recording-care.ts';
 import { memoryWithFirstAdmin, openServerAccess, startServerAccess } from './server-access.ts';
 import { addServerConsole } from './server-console.ts';
 import { ServerControls } from './server-controls.ts';
-import { serverDirectory } from './server-directory.ts';
+import { lostCameras, serverDirectory } from './server-directory.ts';
 import { openRecording } from './server-recording.ts';
 import { serverMetrics, startTelemetry } from './server-telemetry.ts';
 import { openServiceNotice, serverState } from './unit-notice.ts';
@@ -243,7 +243,7 @@ export async function startServer(options: ServerOptions): Promise<AsyncDisposab
     services.use(ears);
     await clockCare.settled(clockWaitMs);
     overlay.shell.start();
-    care.start(overlay.shell, node.document());
+    care.start(overlay.shell, node.document(), () => lostCameras(directory));
     access.start((kind, id, value) => overlay.shell.write(kind, id, value), node.document());
     await startServerAccess(access, accessParts, { url: http.url, services });
     const linkCosts = () => present().tables().neighbor.oneHop;

@@ -18,7 +18,15 @@ import type { TelemetryCounts } from './telemetry-counts.ts';
 
 /** Servers that are told of, the nearest first. */
 const peersMax = 256;
-const alarmKinds = ['silent', 'not-saved', 'volume-missing', 'volume-failed', 'volume-full', 'index-failed'];
+const alarmKinds = [
+  'silent',
+  'not-saved',
+  'gone',
+  'volume-missing',
+  'volume-failed',
+  'volume-full',
+  'index-failed',
+];
 const diskBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 /** Where the figures are when somebody asks for them. */

@@ -43,6 +43,13 @@ describe('the title of alarms', () => {
     }
   });
 
+  it('says that cameras are gone when nothing else is wrong', () => {
+    const offline = camera('door', 's1', 'offline');
+    assert.equal(title([alarm('s1', 'gone')], offline), 'A camera is gone');
+    assert.equal(title([alarm('s1', 'gone'), alarm('s2', 'gone')], offline), '2 cameras are gone');
+    assert.equal(title([alarm('s1', 'gone'), alarm('s2', 'silent')], offline), stopped);
+  });
+
   it('says what is wrong with a disk while others take over', () => {
     const here = camera('door', 's1');
     assert.equal(title([alarm('s1', 'volume-failed')], here), 'A disk has failed, the others take over');

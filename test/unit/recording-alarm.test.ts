@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
+  type LostCamera,
   RecordingAlarm,
   type SeenCamera,
   type SeenVolume,
@@ -13,7 +14,10 @@ class Watch {
   readonly told: string[] = [];
   private second = 0;
 
-  look(seconds: number, seen: (second: number) => { cameras?: SeenCamera[]; volumes?: SeenVolume[] }): void {
+  look(
+    seconds: number,
+    seen: (second: number) => { cameras?: SeenCamera[]; lost?: LostCamera[]; volumes?: SeenVolume[] },
+  ): void {
     for (let passed = 0; passed < seconds; passed++) {
       const now = { ms: this.second * 1_000, utcUs: this.second * 1e6 };
       const news = this.alarm.observe(now, { cameras: [], volumes: [], ...seen(this.second) });
@@ -51,6 +55,18 @@ test('a camera of which nothing was ever saved raises it, too', () => {
   const watch = new Watch();
   watch.look(12, (second) => ({ cameras: [door(second, undefined)] }));
   assert.deepEqual(watch.told, ['10 + camera/door not-saved']);
+});
+
+test('a camera that no server has for a minute is gone, until one has it', () => {
+  const watch = new Watch();
+  const lost = [{ camera: 'door', text: 'door is off' }];
+  watch.look(59, () => ({ lost }));
+  watch.look(1, (second) => ({ cameras: [door(second, second)] }));
+  watch.look(62, () => ({ lost }));
+  assert.deepEqual(watch.told, ['120 + camera/door gone'], 'it counts from the last time');
+  assert.equal(watch.alarm.active()[0]?.text, 'door is off');
+  watch.look(1, (second) => ({ cameras: [door(second, second)] }));
+  assert.deepEqual(watch.told.slice(1), ['122 - camera/door gone']);
 });
 
 test('a camera that sends nothing is said to be silent, and the alarm changes when it sends again unsaved', () => {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { DocumentRow } from '../../firmware/overlay/packets.ts';
+import type { LostCamera } from '../../firmware/recording/recording-alarm.ts';
 import { RecordingCare } from '../../firmware/roles/recording-care.ts';
 import { minuteUs, startUs } from '../support/index-rig.ts';
 import { until } from '../support/recorder-rig.ts';
@@ -13,6 +14,7 @@ class CareRig implements AsyncDisposable {
   readonly care: RecordingCare;
   readonly rig: RetentionRig;
   documentIsFull = false;
+  lost: LostCamera[] = [];
   cameras: { camera: string; receivedBytes: number; durableThroughUs: number | undefined }[] = [];
   private count = 0;
 
@@ -48,7 +50,7 @@ class CareRig implements AsyncDisposable {
         if (!this.documentIsFull) this.care.documentChanged([row]);
       },
     };
-    this.care.start(shell, document);
+    this.care.start(shell, document, () => this.lost);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -98,6 +100,17 @@ test('protected ranges of the site are known before anything is deleted, and new
   assert.equal(it.care.remove('door', 'door.ss-1.1'), false);
   it.documentIsFull = true;
   assert.deepEqual(it.care.add(wish), { ok: false, reason: 'the site document is full' });
+});
+
+test('a camera that no server has is told of', async () => {
+  await using it = await CareRig.open();
+  it.start();
+  it.lost = [{ camera: 'yard', text: 'yard is off' }];
+  for (let second = 0; second < 62; second++) await it.second();
+  assert.deepEqual(
+    it.care.alarms().map(({ id, kind }) => [id, kind]),
+    [['camera/yard', 'gone']],
+  );
 });
 
 test('an alarm is logged when it is raised and when it is over', async () => {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { ServerView } from '../../firmware/overlay/views.ts';
 import { clockTrust } from '../../firmware/roles/clock-trust.ts';
-import { serverDirectory } from '../../firmware/roles/server-directory.ts';
+import { lostCameras, serverDirectory } from '../../firmware/roles/server-directory.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 
 const server = (name: string, hops: number | undefined, dead = false): ServerView => ({
@@ -53,6 +53,25 @@ describe('the directory', () => {
         ['ss-4', 'unreachable', undefined],
       ],
     );
+  });
+
+  test('reports its own cameras that are off, and those of servers that cannot be asked, if its id is the lowest', () => {
+    const lost = (self: string): string[] => {
+      const states = { 'ss-1': 'reachable', 'ss-2': 'reachable', 'ss-3': 'unreachable' } as const;
+      const servers = Object.entries(states).map(([id, state]) => ({
+        id,
+        state: id === self ? ('self' as const) : state,
+        hops: 1,
+        pageUrl: '',
+        cameras: [],
+      }));
+      return lostCameras({ self, servers: () => servers, cameras: () => directory.cameras() }).map(
+        ({ camera: id }) => id,
+      );
+    };
+    assert.deepEqual(lost('ss-1'), ['c', 'd', 'e']);
+    assert.deepEqual(lost('ss-2'), ['b']);
+    assert.match(lostCameras(directory)[0]?.text ?? '', /^c was with ss-3, which cannot be reached/);
   });
 
   test('tells of a camera whose manager cannot be reached that it cannot be', () => {

@@ -12,6 +12,8 @@ export function alarmTitle({ alarms, cameras }: Pick<CamerasAnswer, 'alarms' | '
     const goOn = kind.startsWith('volume-') && held.some(({ state }) => state === 'online');
     return !isOfServer(kind) || (held.length > 0 && !goOn);
   });
+  const gone = alarms.filter(({ kind }) => kind === 'gone').length;
+  if (gone > 0 && gone === alarms.length) return gone === 1 ? 'A camera is gone' : `${gone} cameras are gone`;
   if (stopped) return 'Recording has stopped';
   const many = alarms.some(({ kind }) => kind === indexFailed) ? 'disks or indexes' : 'disks';
   const [only, another] = alarms;

@@ -70,10 +70,12 @@ export interface Codec<T> {
 /** The value type of a codec. */
 export type ValueOf<C> = C extends Codec<infer T> ? T : never;
 
+// Messages are made only when needed: numbers are written a million times a minute.
 function unsigned(size: 1 | 2 | 4, max: number): Codec<number> {
   return {
     write(writer, value) {
-      assert(Number.isInteger(value) && value >= 0 && value <= max, `u${size * 8} out of range: ${value}`);
+      if (!Number.isInteger(value) || value < 0 || value > max)
+        assert.fail(`u${size * 8} out of range: ${value}`);
       const at = writer.reserve(size);
       const { bytes } = writer;
       for (let place = size - 1, rest = value; place >= 0; place--, rest = Math.floor(rest / 256))
@@ -96,7 +98,7 @@ export const u32: Codec<number> = unsigned(4, 0xffff_ffff);
 /** Eight bytes, two's complement, refused outside ± 2^53 − 1. Times are microseconds unless a name says otherwise. */
 export const i64: Codec<number> = {
   write(writer, value) {
-    assert(Number.isSafeInteger(value), `i64 out of range: ${value}`);
+    if (!Number.isSafeInteger(value)) assert.fail(`i64 out of range: ${value}`);
     const at = writer.reserve(8);
     const { bytes } = writer;
     bytes.writeInt32BE(Math.floor(value / 0x1_0000_0000), at);
@@ -114,7 +116,7 @@ export const i64: Codec<number> = {
 /** Eight bytes, unsigned, refused above 2^53 − 1. */
 export const u64: Codec<number> = {
   write(writer, value) {
-    assert(value >= 0, `u64 out of range: ${value}`);
+    if (value < 0) assert.fail(`u64 out of range: ${value}`);
     i64.write(writer, value);
   },
   read(reader) {
@@ -128,7 +130,7 @@ export const u64: Codec<number> = {
 export function thousandths(min: number, max: number): Codec<number> {
   return {
     write(writer, value) {
-      assert(value >= min && value <= max, `thousandths(${min}, ${max}) got ${value}`);
+      if (!(value >= min && value <= max)) assert.fail(`thousandths(${min}, ${max}) got ${value}`);
       i64.write(writer, Math.round(value * 1000));
     },
     read(reader) {
@@ -152,7 +154,7 @@ export const flag: Codec<boolean> = {
 export function bytes(max: number): Codec<Buffer> {
   return {
     write(writer, value) {
-      assert(value.length <= max, `bytes(${max}) got ${value.length}`);
+      if (value.length > max) assert.fail(`bytes(${max}) got ${value.length}`);
       u32.write(writer, value.length);
       const at = writer.reserve(value.length);
       value.copy(writer.bytes, at);
@@ -170,7 +172,7 @@ export function bytes(max: number): Codec<Buffer> {
 export function fixedBytes(size: number): Codec<Buffer> {
   return {
     write(writer, value) {
-      assert(value.length === size, `fixedBytes(${size}) got ${value.length}`);
+      if (value.length !== size) assert.fail(`fixedBytes(${size}) got ${value.length}`);
       const at = writer.reserve(size);
       value.copy(writer.bytes, at);
     },
@@ -194,7 +196,7 @@ export function shortText(max: number): Codec<string> {
   assert(max <= 0xff, `shortText(${max})`);
   return textOf({
     write(writer, value) {
-      assert(value.length <= max, `shortText(${max}) got ${value.length}`);
+      if (value.length > max) assert.fail(`shortText(${max}) got ${value.length}`);
       u8.write(writer, value.length);
       const at = writer.reserve(value.length);
       value.copy(writer.bytes, at);
@@ -227,7 +229,7 @@ function textOf(raw: Codec<Buffer>): Codec<string> {
 export function shortAscii(max: number): Codec<string> {
   return {
     write(writer, value) {
-      assert(value.length <= max, `shortAscii(${max}) got ${value.length}`);
+      if (value.length > max) assert.fail(`shortAscii(${max}) got ${value.length}`);
       u8.write(writer, value.length);
       const at = writer.reserve(value.length);
       writer.bytes.write(value, at, value.length, 'latin1');
@@ -245,7 +247,7 @@ export function shortAscii(max: number): Codec<string> {
 export function refined<T>(item: Codec<T>, isRight: (value: T) => boolean, reason: string): Codec<T> {
   return {
     write(writer, value) {
-      assert(isRight(value), reason);
+      if (!isRight(value)) assert.fail(reason);
       item.write(writer, value);
     },
     read(reader) {
@@ -261,7 +263,7 @@ export function oneOf<const W extends readonly string[]>(words: W): Codec<W[numb
   return {
     write(writer, value) {
       const place = words.indexOf(value);
-      assert(place >= 0, `not one of ${words.join(', ')}: ${value}`);
+      if (place < 0) assert.fail(`not one of ${words.join(', ')}: ${value}`);
       u8.write(writer, place);
     },
     read(reader) {
@@ -276,7 +278,7 @@ export function oneOf<const W extends readonly string[]>(words: W): Codec<W[numb
 export function list<T>(item: Codec<T>, max: number): Codec<T[]> {
   return {
     write(writer, value) {
-      assert(value.length <= max, `list(${max}) got ${value.length}`);
+      if (value.length > max) assert.fail(`list(${max}) got ${value.length}`);
       u16.write(writer, value.length);
       for (const entry of value) item.write(writer, entry);
     },

@@ -32,8 +32,8 @@ const loweredMs = 1_500;
 const retriers = 8;
 /** How soon a server follows a sign of another network. */
 const soonMs = 1_000;
-/** How long after its start a server probes more often. */
-const youngMs = 60_000;
+/** For so many times `suspectMs` after its start, a minute in `lan`, a server probes more often. */
+const youngSilences = 40;
 /** Probes with the address down before it is put up again. */
 const probesLowered = 4;
 
@@ -43,7 +43,7 @@ export class ServerJoins {
   private readonly neighborhood: Neighborhood;
   /** of the last joins, the newest first */
   private nonces: Buffer[] = [];
-  private backoffMs: number = joinBackoffMs.first;
+  private backoffMs: number;
   private attempt = 0;
   private addressUp = false;
   private startedAt = 0;
@@ -61,6 +61,7 @@ export class ServerJoins {
     this.context = context;
     this.contacts = contacts;
     this.neighborhood = neighborhood;
+    this.backoffMs = this.firstBackoffMs();
   }
 
   start(): void {
@@ -126,10 +127,15 @@ export class ServerJoins {
     context.timers.set('join', context.now + context.jitter(loweredMs), () => this.search());
   }
 
+  /** Its address is up for so long at first, and down while it searches: all who start together must not only search. */
+  private firstBackoffMs(): number {
+    return this.context.profile.replyMs / 2;
+  }
+
   private joined(): void {
     if (this.isAlone()) return this.search();
     this.searching = false;
-    this.backoffMs = joinBackoffMs.first;
+    this.backoffMs = this.firstBackoffMs();
     this.attempt = 0;
     this.setAddress(true);
     this.wantMore();
@@ -221,7 +227,7 @@ export class ServerJoins {
 
   /** When many start together, networks are many and small, and should soon be one. */
   private isYoung(): boolean {
-    return this.context.now - this.startedAt < youngMs;
+    return this.context.now - this.startedAt < youngSilences * this.context.profile.suspectMs;
   }
 
   private scheduleMergeProbe(): void {

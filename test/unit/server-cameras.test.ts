@@ -71,7 +71,7 @@ describe('an offer', () => {
 
   test('does not carry an epoch so far above the camera’s own that it must be false', () => {
     const server = withNeighbor();
-    claimed(server, [unitOf('unit', { epoch: 0x8000_0000, online: false })], 4);
+    claimed(server, [unitOf('unit', { epoch: 0x8000_0001, online: false })], 4);
     const [offer] = sent(server.offerTo(1, 'unit', { epoch: 3 }), 'cam-response', 1);
     assert.equal(offer?.body.epoch, 3);
   });
@@ -322,7 +322,7 @@ describe('a camera that another server claims, too', () => {
   test('is not yielded to an epoch that cannot be', () => {
     const server = withNeighbor();
     server.manage(1, 'cam-1', { epoch: 5 });
-    assert.deepEqual(named(claimed(server, [unitOf('cam-1', { epoch: 0x8000_0000 })], 4), 'detached'), []);
+    assert.deepEqual(named(claimed(server, [unitOf('cam-1', { epoch: 0x8000_0001 })], 4), 'detached'), []);
   });
 
   test('leaves this server’s row, also when it was offline here', () => {

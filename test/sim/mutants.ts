@@ -88,7 +88,7 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: 'overlay/served-cameras.ts',
-        find: 'if (!overtaken || epoch > own.epoch + epochJumpMax) continue;',
+        find: 'if (!overtaken || !mayRise(own.epoch, epoch)) continue;',
         replace: 'if (own !== undefined || !overtaken) continue;',
       },
     ],

@@ -109,6 +109,10 @@ async function cameras(options: ServerOptions, terminal: Terminal): Promise<void
   else {
     const heading = ['CAMERA', 'STATE', 'MANAGER', 'SIZE', 'LAST FRAME', 'SAVED THROUGH'];
     terminal.out(formatTable(heading, answer.cameras.map(cameraRow)));
+    if (answer.alarms.length > 0) {
+      const rows = answer.alarms.map(({ server, id, since, text }) => [id, server, since, text]);
+      terminal.out(`\n${formatTable(['ALARM', 'SERVER', 'SINCE', ''], rows)}`);
+    }
   }
   refuseIncomplete(answer.unreachable);
 }

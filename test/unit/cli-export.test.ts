@@ -250,6 +250,20 @@ describe('lists', () => {
     assert.deepEqual(JSON.parse((await starling('cameras', '--json', '--server', it.url)).out), cameras);
   });
 
+  test('what is wrong with recording on any server is below the cameras', async () => {
+    const alarm = {
+      id: 'camera/yard',
+      kind: 'gone',
+      text: 'yard is gone',
+      since: '2026-11-22T11:00:00.000Z',
+    };
+    const answer = { ...cameras, alarms: [{ server: 's2', ...alarm }], unreachable: [] };
+    await using it = await scene((_request, response) => response.end(JSON.stringify(answer)));
+    const { out, code } = await starling('cameras', '--server', it.url);
+    assert.match(out, /^ALARM +SERVER +SINCE\s*\ncamera\/yard +s2 +2026-11-22T11:00:00.000Z +yard is gone$/m);
+    assert.equal(code, 0);
+  });
+
   test('recordings and gaps are listed by time, however many lists the server cuts them into', async () => {
     const segment = (minute: number) => {
       const name = `2026-11-22/12${String(minute).padStart(2, '0')}00.000Z-1-${minute}`;

@@ -1,5 +1,6 @@
 /**
- * `starling export`: saves a stretch of a camera as one MP4 file, fragmented or progressive.
+ * `starling export`: saves a stretch of a camera as one MP4 file, fragmented or progressive. Where the size or the format
+ * of the pictures changes, another file begins: FILE-2.mp4, FILE-3.mp4 …
  *
  * Invariants: the file appears under its name only when it is whole and on the disk (FILE.part until then); an
  * existing file is kept unless `--force`; an export that was interrupted goes on from FILE.part at the next call; what
@@ -8,13 +9,14 @@
 
 import { stat } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
+import path from 'node:path';
 import { SingleBar } from 'cli-progress';
 import { type Command, Option } from 'commander';
 import { Failure } from '../base/failure.ts';
 import { formatBytes } from '../base/quantity-text.ts';
 import { writeProgressive } from '../media/progressive-mp4.ts';
 import type { RecordingsAnswer } from '../viewing/api.ts';
-import type { TimeRange } from '../viewing/time-query.ts';
+import { parseTime, type TimeRange } from '../viewing/time-query.ts';
 import { chooseServer, openAnswer } from './api-client.ts';
 import type { Terminal } from './exit-codes.ts';
 import { type Lacks, lacksOf } from './export-missing.ts';
@@ -27,6 +29,7 @@ import { parseTimeArgument } from './time-argument.ts';
 
 const partialHeader = 'x-starling-partial';
 const startHeader = 'x-starling-start';
+const changedHeader = 'x-starling-changed';
 
 interface ExportOptions {
   readonly server?: string;
@@ -57,6 +60,7 @@ export function addExportCommand(command: Command, terminal: Terminal): void {
     .addHelpText(
       'after',
       '\nAn export that was interrupted goes on where it stopped when it is called again with the same times.\n' +
+        'Where size or format of the pictures change, another file begins: door-2.mp4, door-3.mp4 …\n' +
         'Exit code 6: the file lacks something that a server has; which, is said.\n\n' +
         'Example:\n  starling export cam-1 --from 2026-11-22T12:00:00Z --to 2026-11-22T12:10:00Z -o door.mp4',
     )
@@ -71,15 +75,47 @@ async function save(camera: string, options: ExportOptions, terminal: Terminal):
   if (from >= to) {
     throw new Failure('USAGE', `--from ${from} is not before --to ${to}`, { advice: 'Swap the two.' });
   }
-  if (options.force === undefined) await refuseExisting(options.output);
-  const task: Task = { server, options, terminal, request: { camera, from, to } };
-  const saved = (await exported(task, false)) ?? (await exported(task, true));
-  if (saved === undefined) {
+  let next: Task | undefined = {
+    server,
+    options,
+    terminal,
+    request: { camera, from, to },
+    file: options.output,
+  };
+  const missing: string[] = [];
+  for (let count = 2; next !== undefined; count++) {
+    const task: Task = next;
+    const saved = await savedFile(task, count > 2);
+    report(saved, options, terminal);
+    missing.push(...saved.missing.map((range) => `${range} in ${saved.file}`));
+    next = saved.changed === undefined ? undefined : following(task, saved.changed, count);
+  }
+  if (missing.length === 0) return;
+  const advice = 'Export again when all servers can be reached; see `starling status`.';
+  throw new Failure('PARTIAL', `not complete: missing ${missing.join(', ')}`, { advice });
+}
+
+/** One file. `follows`: others of the same export are there already. */
+async function savedFile(task: Task, follows: boolean): Promise<Saved> {
+  if (task.options.force === undefined) await refuseExisting(task.file);
+  try {
+    const saved = (await exported(task, false)) ?? (await exported(task, true));
+    if (saved !== undefined) return saved;
     throw new Failure('SERVER_FAILED', 'the server does not go on with a file that it began itself', {
       advice: 'Check that all servers run the same version.',
     });
+  } catch (thrown) {
+    const kept = await exists(`${task.file}.part`);
+    throw kept || follows ? interrupted(thrown, task, kept) : thrown;
   }
-  report(saved, options, terminal);
+}
+
+/** The file from the change of the pictures on. */
+function following(task: Task, from: string, count: number): Task {
+  const { dir, name, ext } = path.parse(task.options.output);
+  const file = path.join(dir, `${name}-${count}${ext}`);
+  task.terminal.err(`the pictures change at ${from}: what follows is saved in ${file}\n`);
+  return { ...task, request: { ...task.request, from }, file };
 }
 
 interface Task {
@@ -87,6 +123,8 @@ interface Task {
   readonly options: ExportOptions;
   readonly terminal: Terminal;
   readonly request: ExportRequest;
+  /** where it is saved */
+  readonly file: string;
 }
 
 interface Saved extends Lacks {
@@ -96,19 +134,21 @@ interface Saved extends Lacks {
   readonly format: ExportOptions['format'];
   /** bytes of an earlier call that were gone on with */
   readonly resumedBytes: number;
+  /** from this time on size or format of the pictures are others, and not in this file */
+  readonly changed?: string;
 }
 
 /** One attempt; undefined when the part that was there cannot be gone on with. */
 async function exported(task: Task, anew: boolean): Promise<Saved | undefined> {
-  const { server, request, options, terminal } = task;
+  const { server, request, options, terminal, file } = task;
   const list = await listed(task);
   // Nothing is created before the server has answered.
   const known = await partOf(task, anew);
   const fromUs = Date.parse(request.from) * 1000;
   const askedUs = known === undefined ? fromUs : Math.max(fromUs, known.lastUs - overlapUs);
   const query = new URLSearchParams({ from: iso(askedUs), to: request.to });
-  const path = `/api/cameras/${encodeURIComponent(request.camera)}/video.mp4?${query.toString()}`;
-  const response = await openAnswer(server, path).catch((thrown: unknown) => {
+  const target = `/api/cameras/${encodeURIComponent(request.camera)}/video.mp4?${query.toString()}`;
+  const response = await openAnswer(server, target).catch((thrown: unknown) => {
     // Retention may have deleted what the part ends with.
     if (known !== undefined && thrown instanceof Failure && thrown.code === 'NOT_FOUND') return undefined;
     throw thrown;
@@ -130,12 +170,13 @@ async function exported(task: Task, anew: boolean): Promise<Saved | undefined> {
       return undefined;
     }
     if (part.bytes === 0) await part.discard();
-    throw part.bytes === 0 ? thrown : interrupted(thrown, task);
+    throw thrown;
   } finally {
     bar?.stop();
   }
-  if (options.force === undefined) await refuseExisting(options.output);
-  const range = { fromUs, toUs: Date.parse(request.to) * 1000 };
+  if (options.force === undefined) await refuseExisting(file);
+  const changed = changeIn(response, request);
+  const range = { fromUs, toUs: Date.parse(changed ?? request.to) * 1000 };
   const lacks = lacksOf(range, list, {
     told: [...part.knownMissing, ...missingIn(response)],
     part: resumed?.holds ?? [],
@@ -144,29 +185,30 @@ async function exported(task: Task, anew: boolean): Promise<Saved | undefined> {
     resumed === undefined ? String(response.headers[startHeader] ?? request.from) : iso(resumed.startUs);
   const bytes = await finish(part, task);
   return {
-    file: options.output,
+    file,
     bytes,
     start,
     format: options.format,
     resumedBytes: resumed?.bytes ?? 0,
     ...lacks,
+    ...(changed === undefined ? {} : { changed }),
   };
 }
 
 /** Where an earlier call stopped. Undefined when there is nothing to go on with. */
-async function partOf({ options, request }: Task, anew: boolean): Promise<PartFile['end']> {
-  if (anew || !(await exists(`${options.output}.part`))) return undefined;
-  await using part = await PartFile.open(options.output, request, false);
+async function partOf({ file, request }: Task, anew: boolean): Promise<PartFile['end']> {
+  if (anew || !(await exists(`${file}.part`))) return undefined;
+  await using part = await PartFile.open(file, request, false);
   return part.end;
 }
 
 async function openPart(
-  { options, request }: Task,
+  { file, request }: Task,
   anew: boolean,
   response: IncomingMessage,
 ): Promise<PartFile> {
   try {
-    return await PartFile.open(options.output, request, anew);
+    return await PartFile.open(file, request, anew);
   } catch (thrown) {
     response.destroy();
     throw thrown;
@@ -197,14 +239,14 @@ async function receive(
 }
 
 /** Gives the file its name, in the wanted format; its length. */
-async function finish(part: PartFile, { options, terminal }: Task): Promise<number> {
+async function finish(part: PartFile, { options, terminal, file }: Task): Promise<number> {
   if (options.format === 'fragmented') {
-    await part.finish(options.output);
+    await part.finish(file);
     return part.bytes;
   }
   const bar = startBar(terminal, part.bytes);
   try {
-    const bytes = await writeWholeFile(options.output, (write) => {
+    const bytes = await writeWholeFile(file, (write) => {
       const onProgress = (done: number): void => bar?.update(done, { written: 'tables' });
       return writeProgressive({ read: part.read, size: part.bytes, write, onProgress });
     });
@@ -216,23 +258,21 @@ async function finish(part: PartFile, { options, terminal }: Task): Promise<numb
 }
 
 function report(saved: Saved, { json }: ExportOptions, terminal: Terminal): void {
-  const { file, bytes, start, missing, gaps } = saved;
+  const { file, bytes, start, gaps } = saved;
   if (json) terminal.out(`${JSON.stringify(saved)}\n`);
   else {
     terminal.err(`wrote ${file}: ${formatBytes(bytes)}, from ${start}\n`);
     for (const { from, to, reason } of gaps) terminal.err(`not recorded: ${from}/${to} (${reason})\n`);
   }
-  if (missing.length === 0) return;
-  const advice = 'Export again when all servers can be reached; see `starling status`.';
-  throw new Failure('PARTIAL', `${file} is not complete: missing ${missing.join(', ')}`, { advice });
 }
 
-/** What came is kept; the times are given as they were resolved, because `-10m` means another time tomorrow. */
-function interrupted(thrown: unknown, { options, request }: Task): unknown {
+/** What came is `kept`; the times are given as they were resolved, because `-10m` means another time tomorrow. */
+function interrupted(thrown: unknown, { options, request, file }: Task, kept: boolean): unknown {
   if (!(thrown instanceof Failure)) return thrown;
   const { camera, from, to } = request;
-  const command = `starling export ${camera} --from ${from} --to ${to} -o ${options.output}`;
-  const advice = `${thrown.advice} What has come is kept in ${options.output}.part; go on with:\n  ${command}`;
+  const format = options.format === 'fragmented' ? '' : ` --format ${options.format}`;
+  const command = `starling export ${camera} --from ${from} --to ${to} -o ${file}${format}`;
+  const advice = `${thrown.advice} ${kept ? `What has come is kept in ${file}.part; go` : 'Go'} on with:\n  ${command}`;
   return new Failure(thrown.code, thrown.message, { advice, cause: thrown });
 }
 
@@ -267,6 +307,14 @@ function expectedBytes(
 function missingIn(response: IncomingMessage): string[] {
   const told = response.trailers[partialHeader] ?? response.headers[partialHeader];
   return typeof told === 'string' && told !== '' ? told.split(',').map((range) => range.trim()) : [];
+}
+
+/** When the pictures change, so that the rest has to be asked for anew. */
+function changeIn(response: IncomingMessage, { from, to }: ExportRequest): string | undefined {
+  const told = parseTime(String(response.trailers[changedHeader] ?? ''));
+  if (!told.ok) return undefined;
+  const inside = told.value > Date.parse(from) * 1000 && told.value < Date.parse(to) * 1000;
+  return inside ? iso(told.value) : undefined;
 }
 
 function iso(us: TimeRange['fromUs']): string {

@@ -51,7 +51,8 @@ export function lacksOf(
       ),
     );
   }
-  const left = subtractRanges(mergeRanges(missing, roundingUs), gaps, roundingUs);
+  const inside = missing.map((each) => clip(each, range));
+  const left = subtractRanges(mergeRanges(inside, roundingUs), gaps, roundingUs);
   return {
     gaps: gaps.map(({ reason, ...gap }) => {
       const [from = '', to = ''] = formatRanges([gap]).split('/');

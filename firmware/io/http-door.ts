@@ -139,11 +139,16 @@ export class HttpDoor {
   }
 
   private connectionOf({ incoming, outgoing }: NodePair, secure: boolean): Connection {
+    // Node keeps only what was given last.
+    const trailers: Record<string, string> = {};
     return {
       peer: this.peers.get(incoming.socket),
       remoteAddress: incoming.socket.remoteAddress ?? '',
       secure,
-      trailer: (name, value) => outgoing.addTrailers({ [name]: value }),
+      trailer: (name, value) => {
+        trailers[name] = value;
+        outgoing.addTrailers(trailers);
+      },
       abort: () => outgoing.destroy(),
     };
   }

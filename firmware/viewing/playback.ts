@@ -18,6 +18,8 @@ export const playbackUsMax = 31 * 24 * 3600 * 1_000_000;
 /** Shorter holes are the seams of segments; shorter pieces are their rounded ends. */
 const seamUs = 1_000_000;
 const roundingUs = 100_000;
+/** Chunks from the keyframe before a range to its start: more are those of a camera whose date was set back. */
+const aheadMax = 32;
 
 export interface PlaybackSources {
   readonly holders: readonly Holder[];
@@ -39,6 +41,8 @@ export interface Playback {
   readonly chunks: AsyncGenerator<Buffer, void, void>;
   /** All ranges that are missing; complete when `chunks` has ended. */
   missing(): TimeRange[];
+  /** UTC at which size or format of the pictures change, and the file ends; known when `chunks` has ended. */
+  changedUs(): number | undefined;
 }
 
 /** Begins a stream. Rejects with Failure NOT_FOUND when no reachable server has a frame of the range. */
@@ -50,23 +54,28 @@ export async function openPlayback(
   const list = await listAllRecordings(camera, range, sources);
   const partial = knownMissing(range, list, sources.nowUs);
   const lost: TimeRange[] = [];
+  let changedUs: number | undefined;
   // A list that could not be had to its end: what comes behind it may be there, and is not in the file.
   if (list.truncated) {
     const fromUs = list.segments.at(-1)?.fromUs ?? range.fromUs;
     lost.push({ fromUs, toUs: Math.max(fromUs, Math.min(range.toUs, sources.nowUs)) });
   }
   const written: TimeRange[] = [];
-  const remuxer = new Remuxer(range.toUs);
   const note = ({ bytes, holds }: RemuxedChunk): Buffer => {
     written.push(holds);
     if (written.length > 1000) written.splice(0, written.length, ...mergeRanges(written, seamUs));
     return bytes;
   };
-  const chunks = remux({ camera, range, list, sources, remuxer, lost });
+  const onChanged = (atUs: number): void => {
+    changedUs = atUs;
+  };
+  const plan = { range, list, sources, remuxer: new Remuxer(range.toUs), lost, onChanged };
+  const chunks = remux(plan);
   const first = await chunks.next();
-  if (first.done || remuxer.startUs === undefined) throw nothingFound(camera, range, list.unreachable);
+  const { startUs } = plan.remuxer;
+  if (first.done || startUs === undefined) throw nothingFound(camera, range, list.unreachable);
   return {
-    startUs: remuxer.startUs,
+    startUs,
     unreachable: list.unreachable,
     partial,
     chunks: (async function* (): AsyncGenerator<Buffer, void, void> {
@@ -78,28 +87,45 @@ export async function openPlayback(
       }
     })(),
     missing: () => subtractRanges([...partial, ...lost], mergeRanges(written, seamUs), roundingUs),
+    changedUs: () => changedUs,
   };
 }
 
-async function* remux(plan: {
-  camera: string;
-  range: TimeRange;
-  list: MergedList;
-  sources: PlaybackSources;
+interface RemuxPlan {
+  readonly range: TimeRange;
+  readonly list: MergedList;
+  readonly sources: PlaybackSources;
+  /** of the file as it is when its first chunk comes */
   remuxer: Remuxer;
-  lost: TimeRange[];
-}): AsyncGenerator<RemuxedChunk, void, void> {
-  const { range, list, sources, remuxer, lost } = plan;
+  readonly lost: TimeRange[];
+  readonly onChanged: (atUs: number) => void;
+}
+
+async function* remux(plan: RemuxPlan): AsyncGenerator<RemuxedChunk, void, void> {
+  const { range, list, sources, lost } = plan;
   const onLost = (stretch: TimeRange): void => {
     lost.push(stretch);
   };
   const fragments = fragmentsInOrder({ range, segments: list.segments, holders: sources.holders, onLost });
+  // What leads to the start of the range is kept back: the pictures may change before it.
+  let ahead: RemuxedChunk[] | undefined = [];
   for await (const fragment of fragments) {
-    const { chunks, changed } = remuxer.add(fragment);
-    yield* chunks;
-    if (changed) {
-      const { fromPtsUs, mapping } = fragment.listing;
-      const fromUs = fromPtsUs + mapping.offsetUs;
+    const { fromPtsUs, mapping } = fragment.listing;
+    const fromUs = fromPtsUs + mapping.offsetUs;
+    if (ahead !== undefined && (fromUs > range.fromUs || ahead.length > aheadMax)) {
+      yield* ahead;
+      ahead = undefined;
+    }
+    let step = plan.remuxer.add(fragment);
+    if (step.changed && ahead !== undefined) {
+      plan.remuxer = new Remuxer(range.toUs);
+      ahead = [];
+      step = plan.remuxer.add(fragment);
+    }
+    if (ahead === undefined) yield* step.chunks;
+    else ahead.push(...step.chunks);
+    if (step.changed) {
+      plan.onChanged(fromUs);
       const rest = list.segments.map((segment) => ({
         fromUs: Math.max(segment.fromUs, fromUs),
         toUs: Math.min(segment.toUs, range.toUs),
@@ -108,7 +134,8 @@ async function* remux(plan: {
       return;
     }
   }
-  yield* remuxer.finish();
+  yield* ahead ?? [];
+  yield* plan.remuxer.finish();
 }
 
 /** What nobody reachable has and nothing explains, when a server that might have it does not answer. */

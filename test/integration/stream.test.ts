@@ -1,7 +1,11 @@
 /** A camera that is told by any server to stream otherwise: it shows in what it sends, and lasts over its restart. */
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { StreamAnswer } from '../../firmware/viewing/api.ts';
+import { decodedFrames } from '../support/decoded-frames.ts';
 import { run } from '../support/gst.ts';
 import {
   bundle,
@@ -15,6 +19,14 @@ import {
 } from '../support/network.ts';
 
 const camera = 'cam-1';
+
+/** Seconds from one picture of a file to the next, of most of them. */
+async function usualSpacing(file: string): Promise<number> {
+  const times = (await decodedFrames(file)).map(({ pts }) => pts);
+  const spacings = times.slice(1).map((time, place) => time - (times[place] ?? 0));
+  spacings.sort((a, b) => a - b);
+  return Math.round((spacings[Math.floor(spacings.length / 2)] ?? 0) * 100) / 100;
+}
 
 describe('a camera of a network of two servers', () => {
   let network: TestNetwork;
@@ -96,5 +108,29 @@ describe('a camera of a network of two servers', () => {
       return gaps.some(({ reason }) => reason === 'capture-restarted');
     });
     assert((await rateOver(300)) > 62);
+  });
+
+  test('is exported whole, in as many files as it has sent kinds of pictures', async () => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'starling-stream-'));
+    try {
+      const argv = ['export', camera, '--server', network.url(other), '--from', '-1h', '--to', 'now'];
+      const output = path.join(folder, 'all.mp4');
+      const { code, stdout, stderr } = await run('node', [bundle, ...argv, '-o', output, '--json']);
+      assert.equal(code, 0, stderr);
+      const files = String(stdout)
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as { file: string; changed?: string });
+      // 25 pictures a second, 5 (over a restart), and 25 again.
+      assert.deepEqual(
+        files.map(({ file }) => path.basename(file)),
+        ['all.mp4', 'all-2.mp4', 'all-3.mp4'],
+        stderr,
+      );
+      const spacings = await Promise.all(files.map(({ file }) => usualSpacing(file)));
+      assert.deepEqual(spacings, [0.04, 0.2, 0.04]);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 });

@@ -51,6 +51,8 @@ export interface Delivery {
   readonly clockOffUs: number;
   /** fragments at the end that did not reach the disk */
   readonly lostTail: number;
+  /** of its pictures, when it is not the usual one */
+  readonly width?: number;
 }
 
 export interface StoredSegment {
@@ -62,7 +64,9 @@ export interface StoredSegment {
 
 export function store(delivery: Delivery, place: number, bFrames: boolean): StoredSegment[] {
   const captureId = `boot.${delivery.capture}`;
-  const tracks = [videoTrack(captureId), audioTrack(captureId)];
+  const usual = videoTrack(captureId);
+  const { width = usual.format.width } = delivery;
+  const tracks = [{ ...usual, format: { ...usual.format, width } }, audioTrack(captureId)];
   const all = captured(bFrames);
   const first = delivery.gop * gopFrames;
   const video = all.video.slice(first, first + delivery.frames);
@@ -137,8 +141,10 @@ export function holdersOf(stored: readonly StoredSegment[]): Holder[] {
     stored.find(({ holder, detail }) => holder === server && detail.listing.name === name);
   return [...new Set(stored.map(({ holder }) => holder))].map((server) => ({
     server,
-    list: () => {
-      const own = stored.filter(({ holder }) => holder === server);
+    list: (_, { fromUs, toUs }) => {
+      const overlaps = ({ detail: { listing } }: StoredSegment): boolean =>
+        listing.fromUs < toUs && listing.toUs > fromUs;
+      const own = stored.filter((one) => one.holder === server && overlaps(one));
       const segments = own.map(({ detail }) => detail.listing).sort((a, b) => a.fromUs - b.fromUs);
       return Promise.resolve({ segments, gaps: [], truncated: false });
     },

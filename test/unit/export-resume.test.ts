@@ -14,7 +14,7 @@ import { FragmentStream } from '../../firmware/media/fragment-stream.ts';
 import type { Gap } from '../../firmware/media/sample.ts';
 import { openPlayback } from '../../firmware/viewing/playback.ts';
 import { formatRecordings, listRecordings } from '../../firmware/viewing/recordings.ts';
-import { formatMs, parseRange } from '../../firmware/viewing/time-query.ts';
+import { formatMs, formatMsUp, parseRange } from '../../firmware/viewing/time-query.ts';
 import { formatRanges } from '../../firmware/viewing/time-ranges.ts';
 import { type CommandResult, type FakeServer, fakeServer, runCommandLine } from '../support/command-line.ts';
 import { type Delivery, holdersOf, noonUs, type StoredSegment, store } from '../support/stored-segments.ts';
@@ -44,6 +44,8 @@ let stored: StoredSegment[];
 let gaps: Gap[];
 /** the next stream ends after so many bytes */
 let breakAfter: number | undefined;
+/** … but for so many streams before it */
+let breakIn: number;
 /** holders that the server cannot reach */
 let unreachable: string[];
 
@@ -66,6 +68,7 @@ beforeEach(async () => {
   gaps = [];
   unreachable = [];
   breakAfter = undefined;
+  breakIn = 0;
   await rm(folder, { recursive: true });
   folder = await mkdtemp(path.join(os.tmpdir(), 'starling-export-'));
 });
@@ -85,13 +88,14 @@ async function answer(url: URL, response: ServerResponse): Promise<void> {
   }
   const playback = await openPlayback('door', range.value, sources);
   const headers: Record<string, string> = {
-    trailer: 'x-starling-partial',
+    trailer: 'x-starling-partial, x-starling-changed',
     'x-starling-start': formatMs(playback.startUs),
   };
   if (playback.partial.length > 0) headers['x-starling-partial'] = formatRanges(playback.partial);
   response.writeHead(200, headers);
-  let left = breakAfter ?? Number.POSITIVE_INFINITY;
-  breakAfter = undefined;
+  let left = breakIn === 0 ? (breakAfter ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY;
+  if (breakIn === 0) breakAfter = undefined;
+  else breakIn -= 1;
   for await (const chunk of playback.chunks) {
     if (left < chunk.length) {
       response.write(chunk.subarray(0, left), () => response.destroy());
@@ -100,7 +104,11 @@ async function answer(url: URL, response: ServerResponse): Promise<void> {
     response.write(chunk);
     left -= chunk.length;
   }
-  response.addTrailers({ 'x-starling-partial': formatRanges(playback.missing()) });
+  const changedUs = playback.changedUs();
+  response.addTrailers({
+    'x-starling-partial': formatRanges(playback.missing()),
+    ...(changedUs === undefined ? {} : { 'x-starling-changed': formatMsUp(changedUs) }),
+  });
   response.end();
 }
 
@@ -271,6 +279,71 @@ describe('what an export lacks', () => {
     assert.equal(result.code, 6, result.err);
     assert.notEqual(resumedBytes, 0);
     assert.ok(missing.length > 0, 'what was missing is named');
+  });
+});
+
+describe('pictures that change their size', () => {
+  const [first, second] = usual.slice(2) as [Delivery, Delivery];
+  beforeEach(() => {
+    const deliveries = [...usual.slice(0, 2), { ...first, width: 1280 }, { ...second, width: 1280 }];
+    // And back again, one hour later.
+    deliveries.push({ ...whole, capture: 2, clockOffUs: 700 });
+    stored = deliveries.flatMap((delivery, place) => store(delivery, place, false));
+  });
+
+  test('begin another file, so that all is exported, each sample once', async () => {
+    const result = await exported('size.mp4', '--to', formatMs(noonUs + 10_800_000_000));
+    assert.equal(result.code, 0, result.err);
+    const told = result.out.trim().split('\n');
+    const files = told.map((line) => JSON.parse(line) as { file: string; start: string; changed?: string });
+    assert.deepEqual(
+      files.map(({ file, start, changed }) => [path.basename(file), start, changed]),
+      [
+        ['size.mp4', '2026-11-22T12:00:00.000Z', '2026-11-22T13:00:00.000Z'],
+        ['size-2.mp4', '2026-11-22T13:00:00.000Z', '2026-11-22T14:00:00.001Z'],
+        ['size-3.mp4', '2026-11-22T14:00:00.000Z', undefined],
+      ],
+    );
+    assert.match(result.err, /change at 2026-11-22T13:00:00.000Z: what follows is saved in .*size-2\.mp4\n/);
+    const samples = (await Promise.all(['', '-2', '-3'].map((part) => samplesOf(`size${part}.mp4`)))).flat();
+    const captured = (track: number): number =>
+      new Set(samples.filter((text) => text.split(' ')[1] === String(track))).size;
+    // Three captures of 80 pictures and 125 sounds, of which the second was delivered from 0 to 60 only.
+    assert.deepEqual([captured(1), samples.length], [220, new Set(samples).size]);
+    assert.deepEqual((await readdir(folder)).sort(), ['size-2.mp4', 'size-3.mp4', 'size.mp4']);
+  });
+
+  test('while the sound from before goes on for a moment, are not taken for those from before', async () => {
+    const seamUs = 7_990_000 - 3_600_000_000;
+    const deliveries = [whole, { ...whole, capture: 1, width: 1280, clockOffUs: seamUs }];
+    stored = deliveries.flatMap((delivery, place) => store(delivery, place, false));
+    const result = await exported('seam.mp4');
+    assert.equal(result.code, 0, result.err);
+    const [first, second] = [await samplesOf('seam.mp4'), await samplesOf('seam-2.mp4')];
+    assert.deepEqual([first.length, second.length], [205, 205]);
+    assert.ok(
+      second.every((text) => text.startsWith('boot.1 ')),
+      'nothing from before is in the second file',
+    );
+  });
+
+  test('with a file that is there already, or a server that breaks off, leave what was written', async () => {
+    const second = path.join(folder, 'size-2.mp4');
+    await writeFile(second, 'precious');
+    const kept = await exported('size.mp4');
+    assert.equal(kept.code, 2);
+    assert.match(kept.err, /change at .*\nerror: .*size-2\.mp4 exists/);
+    assert.equal(await readFile(second, 'utf8'), 'precious');
+    await rm(second);
+    const { length } = await readFile(path.join(folder, 'size.mp4'));
+    [breakAfter, breakIn] = [10, 1];
+    const broken = await exported('size.mp4', '--force');
+    assert.equal(broken.code, 5);
+    assert.match(
+      broken.err,
+      /go on with:\n {2}starling export door --from 2026-11-22T13:00:00.000Z .*size-2\.mp4\n/i,
+    );
+    assert.equal((await readFile(path.join(folder, 'size.mp4'))).length, length);
   });
 });
 

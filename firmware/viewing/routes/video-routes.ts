@@ -9,12 +9,14 @@ import { ProgressiveVideos, progressiveUsMax } from '../progressive-video.ts';
 import { type RecordingSources, rangeOf, sourcesFor } from '../recording-sources.ts';
 import { type Api, cameraParams, describeRoute, type Env, own, principal, Refusal, z } from '../routing.ts';
 import { binary, timeQuery } from '../schemas/fields.ts';
-import { formatMs, type TimeRange } from '../time-query.ts';
+import { formatMs, formatMsUp, type TimeRange } from '../time-query.ts';
 import { formatRanges } from '../time-ranges.ts';
 import { whileAllowed } from '../while-allowed.ts';
 
 /** Names the ranges that a file lacks, as header or trailer. */
 const partialHeader = 'x-starling-partial';
+/** A trailer: the time at which size or format of the pictures change, so that another file has to begin. */
+const changedHeader = 'x-starling-changed';
 /** UTC of a file's time 0. */
 const startHeader = 'x-starling-start';
 
@@ -39,7 +41,9 @@ const videoRoute = describeRoute(
     responses: {
       200: {
         content: { 'video/mp4': { schema: z.string().openapi({ format: 'binary' }) } },
-        description: 'the file; x-starling-partial, as header or trailer, names what is missing in it',
+        description:
+          'the file; x-starling-partial, as header or trailer, names what is missing in it; it ends where size or format ' +
+          'of the pictures change, at the time in the trailer x-starling-changed',
       },
       206: binary('video/mp4', 'with format=mp4: a range of it'),
       304: { description: 'with format=mp4: the one that is known' },
@@ -79,7 +83,7 @@ async function answerVideo(
     'content-disposition': `attachment; filename="${fileName(camera, range)}"`,
     // Chunked whatever its length, because of the trailer.
     'transfer-encoding': 'chunked',
-    trailer: partialHeader,
+    trailer: `${partialHeader}, ${changedHeader}`,
     [startHeader]: formatMs(playback.startUs),
   };
   if (playback.partial.length > 0) headers[partialHeader] = formatRanges(playback.partial);
@@ -93,6 +97,9 @@ async function answerVideo(
     yield* allowed;
     const missing = playback.missing();
     if (missing.length > 0) env.trailer(partialHeader, formatRanges(missing));
+    const changedUs = playback.changedUs();
+    // Rounded up: what is asked for from there on must not begin with the keyframe before.
+    if (changedUs !== undefined) env.trailer(changedHeader, formatMsUp(changedUs));
   })();
   return new Response(streamed(chunks, env), { headers });
 }

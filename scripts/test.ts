@@ -25,9 +25,9 @@ const suites = [
 ];
 // Node applies this to each test file as a whole as well as to each test in it.
 const testTimeoutMs = 300_000;
-/** Of guests with a translated processor, of the README's commands on a busy machine, of many files in one process. */
+/** Of guests with a translated processor, the README's commands, many power cuts, many files in one process. */
 const longTimeoutMs = 1_500_000;
-const takesLong = new Set(['unit', 'board', 'board-arm64', 'readme', 'boot']);
+const takesLong = new Set(['unit', 'power', 'board', 'board-arm64', 'readme', 'boot']);
 /** Files that run at the same time: more where they mostly wait. Of the others one after the other. */
 const atATime: Readonly<Record<string, number>> = {
   unit: 2,

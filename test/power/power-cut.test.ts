@@ -2,7 +2,7 @@
  * Power cuts while a real server records: a block-level record of what had reached the disk is cut at many moments, and
  * the server started on what is left.
  *
- *   CUTS=100    that many cuts instead of 8
+ *   CUTS=100    that many cuts instead of 20
  *   SEED=7      the same moments again; printed
  *   SESSION=F   a recorded session again; the folder of one that failed is kept
  *   CUT=12      only this cut
@@ -16,7 +16,7 @@ import { type Cut, chooseCut, describeCut } from './power-cut.ts';
 import { closeRigFolder, openRigFolder, powerRigMissing, reopenRigFolder } from './recorded-disk.ts';
 import { loadSession, recordSession, type Session, type SessionOptions } from './recording-session.ts';
 
-const cuts = Number(process.env['CUTS'] ?? 8);
+const cuts = Number(process.env['CUTS'] ?? 20);
 const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
 const onlyCut = process.env['CUT'];
 const kept = process.env['SESSION'];

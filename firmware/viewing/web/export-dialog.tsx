@@ -234,7 +234,9 @@ function Written({ bytes, check: { missing, unsure } }: { bytes: number; check: 
         <strong>The file is not complete.</strong>
         {` ${bytesText(bytes)} are saved. It lacks, though recorded: `}
         {missing.map(({ fromMs, toMs }) => `${momentText(fromMs)} – ${clockText(toMs)}`).join('; ')}
-        {'. Try again when all servers answer; where the pictures change their size, save the rest as another file.'}
+        {
+          '. Try again when all servers answer; where the pictures change their size, save the rest as another file.'
+        }
       </p>
       {unsure !== undefined && <p>{`Whether more is missing could not be checked: ${unsure}`}</p>}
     </div>

@@ -237,6 +237,8 @@ export class SuspicionsAreRefuted implements Rule {
   private readonly say: Say;
   private readonly faultlessSince: () => number;
   private readonly pausedAt = new Map<SimUnit, number>();
+  /** those of them that have not been looked at since */
+  private readonly waiting = new Set<SimUnit>();
 
   constructor(world: SimWorld, say: Say, faultlessSince: () => number) {
     this.world = world;
@@ -246,12 +248,15 @@ export class SuspicionsAreRefuted implements Rule {
 
   sample(): void {
     for (const unit of this.world.servers) {
-      if (unit.life?.isPaused === true) this.pausedAt.set(unit, this.world.now);
+      if (unit.life?.isPaused !== true) continue;
+      this.pausedAt.set(unit, this.world.now);
+      this.waiting.add(unit);
     }
-    for (const [unit, pausedAt] of this.pausedAt) {
+    for (const unit of this.waiting) {
+      const pausedAt = this.pausedAt.get(unit) ?? 0;
       const agoMs = this.world.now - pausedAt;
       if (agoMs < 1_000) continue;
-      this.pausedAt.delete(unit);
+      this.waiting.delete(unit);
       // The pause was the last fault, and its end is the last change.
       if (unit.isAlive && this.faultlessSince() <= pausedAt + 500) this.look(unit, agoMs);
     }

@@ -3,15 +3,8 @@ import assert from 'node:assert';
 import { test } from 'node:test';
 import type { Effect, OverlayEvent } from '../../firmware/overlay/effects.ts';
 import type { Packet } from '../../firmware/overlay/packets.ts';
-import {
-  Calm,
-  DeathsAreNoticed,
-  DeathsAreRepaired,
-  NewsSpreads,
-  NobodyIsBuriedAlive,
-  RejoinIsToldOnce,
-  SuspicionsAreRefuted,
-} from './calm-rules.ts';
+import { Calm, NewsSpreads, NobodyIsBuriedAlive, SuspicionsAreRefuted } from './calm-rules.ts';
+import { DeathsAreNoticed, DeathsAreRepaired, RejoinIsToldOnce } from './death-rules.ts';
 import type { Rule } from './invariants.ts';
 import { SimWorld } from './world.ts';
 

@@ -12,16 +12,9 @@ import {
 } from '../../firmware/overlay/constants.ts';
 import type { Endpoint } from './anycast-carrier.ts';
 import { Troublemaker } from './apply-fault.ts';
-import {
-  Calm,
-  DeathsAreNoticed,
-  DeathsAreRepaired,
-  NewsSpreads,
-  NobodyIsBuriedAlive,
-  RejoinIsToldOnce,
-  SuspicionsAreRefuted,
-} from './calm-rules.ts';
+import { Calm, NewsSpreads, NobodyIsBuriedAlive, SuspicionsAreRefuted } from './calm-rules.ts';
 import { EpochsRise, GapsAreShort, OffersAnswerOwnJoins, OneManagerPerEpoch } from './camera-rules.ts';
+import { DeathsAreNoticed, DeathsAreRepaired, RejoinIsToldOnce } from './death-rules.ts';
 import { LinkEnds, QueriesAreAnswered, type Rule, serverRules } from './invariants.ts';
 import { epochUtcMs } from './life.ts';
 import type { CameraPlan, Scenario, ServerPlan } from './scenario.ts';

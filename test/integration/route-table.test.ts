@@ -11,7 +11,7 @@ import { issueUnitCertificate } from '../../firmware/site/certificates.ts';
 import { peerIdentity } from '../../firmware/site/identity.ts';
 import { type ServedRoute, servedRoutes } from '../../firmware/viewing/served-routes.ts';
 import { AccessSite } from '../support/access-site.ts';
-import { openFullSite } from '../support/full-site.ts';
+import { openFullSite, showAnother } from '../support/full-site.ts';
 import {
   here,
   type Person,
@@ -169,6 +169,8 @@ describe('live pictures', () => {
 });
 
 describe('another server that asks', () => {
+  before(() => showAnother(site));
+
   const askPeer = async (target: string, options: { user?: string; method?: 'POST'; body?: string }) => {
     const response = await peers.get('b', target, { timeoutMs: 5_000, ...options });
     response.body.resume();

@@ -4,7 +4,7 @@
  */
 import type { Clock } from '../../firmware/base/clock.ts';
 import { accept } from '../../firmware/base/result.ts';
-import type { TrackDescription } from '../../firmware/media/sample.ts';
+import type { Sample, TrackDescription } from '../../firmware/media/sample.ts';
 import { openAccess } from '../../firmware/viewing/access-control.ts';
 import type { ViewingOptions } from '../../firmware/viewing/http-api.ts';
 import type { AccessSite } from './access-site.ts';
@@ -75,11 +75,21 @@ export async function openFullSite(
       payload: [nalUnit()],
     }));
     await site.record(manager, { tracks, epoch: 1, originUs, samples: [samples] });
-    const { live } = site.server(manager);
-    live.publishTracks(camera, tracks);
-    for (const sample of samples) live.publishSample(camera, 1, sample, originUs + sample.ptsUs);
+    site.server(manager).live.publishTracks(camera, tracks);
+    show(site, camera, samples);
   }
   return site;
+}
+
+/** Another live picture of both cameras: one that stays the newest for 10 s is an old one. */
+export function showAnother(site: ViewingSite): void {
+  const next = { ...frame(30), payload: [nalUnit()] };
+  for (const camera of ['door', 'yard']) show(site, camera, [next]);
+}
+
+function show(site: ViewingSite, camera: string, samples: readonly Sample[]): void {
+  const { live } = site.server(camera === 'door' ? 'a' : 'b');
+  for (const sample of samples) live.publishSample(camera, 1, sample, originUs + sample.ptsUs);
 }
 
 /** With parameter sets as they have to be, so that a picture can be asked for. */

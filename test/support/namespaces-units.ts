@@ -79,11 +79,12 @@ export class FieldUnit {
     return this.child !== undefined;
   }
 
-  /** Does not run at all for this time; resolves when it goes on. */
-  async freeze(ms: number): Promise<void> {
+  /** Does not run at all for this time; resolves when it has gone on for `thenRunsMs`. */
+  async freeze(ms: number, thenRunsMs = 0): Promise<void> {
     this.child?.kill('SIGSTOP');
     await new Promise((resolve) => setTimeout(resolve, ms));
     this.child?.kill('SIGCONT');
+    await new Promise((resolve) => setTimeout(resolve, thenRunsMs));
   }
 
   /** Ends it at once, as a power cut would end its process. */

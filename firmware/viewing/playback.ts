@@ -2,7 +2,8 @@
  * Playback and export: a stretch of one camera as one fragmented MP4, over all servers that hold parts of it.
  *
  * Invariants: the stream is read only as fast as it is written; it begins at the keyframe at or before the wanted
- * time and ends cleanly whatever happens to a holder; what is missing is told: the part that is known beforehand in
+ * time, behind any change of the pictures' size or format before that time; it ends at the next such change, and cleanly
+ * whatever happens to a holder; what is missing is told: the part that is known beforehand in
  * `partial`, all of it in `missing` once the stream has ended. Times are µs UTC.
  */
 import { Failure } from '../base/failure.ts';

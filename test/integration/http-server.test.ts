@@ -110,10 +110,17 @@ const refuseAll: Viewing = {
   admitLive: async () => ({ ok: false, status: 404, answer: { error: 'nothing here', advice: 'go away' } }),
 };
 
-function open(options: { host?: string; port?: number; signal?: AbortSignal } = {}): Promise<HttpServer> {
+interface Wish {
+  host?: string;
+  port?: number;
+  signal?: AbortSignal;
+  viewing?: Viewing;
+}
+
+function open(options: Wish = {}): Promise<HttpServer> {
   const { signal = new AbortController().signal } = options;
   return openHttpServer({
-    viewing: refuseAll,
+    viewing: options.viewing ?? refuseAll,
     host: options.host ?? '127.0.0.1',
     port: options.port ?? 0,
     unit: 'nvr-1',
@@ -123,6 +130,18 @@ function open(options: { host?: string; port?: number; signal?: AbortSignal } = 
 }
 
 describe('the listener', () => {
+  test('sends every trailer that an answer adds', async () => {
+    const answer: Viewing['answer'] = async (_request, { trailer }) => {
+      trailer('x-first', '1');
+      trailer('x-second', '2');
+      const headers = { 'transfer-encoding': 'chunked', trailer: 'x-first, x-second' };
+      return new Response('ok', { headers });
+    };
+    await using server = await open({ viewing: { ...refuseAll, answer } });
+    const lines = [`GET / HTTP/1.1`, `host: 127.0.0.1:${server.port}`, 'connection: close', '', ''];
+    assert.match(await raw(server.port, lines.join('\r\n')), /x-first: 1\r\nx-second: 2\r\n\r\n$/i);
+  });
+
   test('a port in use is a Failure that says what to do', async () => {
     await using first = await open();
     await assert.rejects(open({ port: first.port }), (thrown) => {

@@ -131,14 +131,14 @@ function open(options: Wish = {}): Promise<HttpServer> {
 
 describe('the listener', () => {
   test('sends every trailer that an answer adds', async () => {
-    const answer: Viewing['answer'] = async (_request, { trailer }) => {
-      trailer('x-first', '1');
-      trailer('x-second', '2');
+    const answer: Viewing['answer'] = async (_request, connection) => {
+      connection.trailer('x-first', '1');
+      connection.trailer('x-second', '2');
       const headers = { 'transfer-encoding': 'chunked', trailer: 'x-first, x-second' };
       return new Response('ok', { headers });
     };
     await using server = await open({ viewing: { ...refuseAll, answer } });
-    const lines = [`GET / HTTP/1.1`, `host: 127.0.0.1:${server.port}`, 'connection: close', '', ''];
+    const lines = ['GET / HTTP/1.1', `host: 127.0.0.1:${server.port}`, 'connection: close', '', ''];
     assert.match(await raw(server.port, lines.join('\r\n')), /x-first: 1\r\nx-second: 2\r\n\r\n$/i);
   });
 

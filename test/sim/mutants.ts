@@ -290,6 +290,12 @@ export const mutants: readonly Mutant[] = [
         find: 'const most = repair ? repairDegreeMax : degree.max;',
         replace: 'const most = repair ? repairDegreeMax : degree.max + repairDegreeMax;',
       },
+      // Who has enough links does not offer itself, either: rarely is anybody asked who has to refuse.
+      {
+        file: 'overlay/join-answers.ts',
+        find: 'degree + offered < context.degree.max ||',
+        replace: 'degree + offered < context.degree.max + 64 ||',
+      },
     ],
   },
   {

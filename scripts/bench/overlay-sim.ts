@@ -6,7 +6,7 @@ import { measureScale } from '../../test/sim/scale.ts';
 import type { Figure } from '../bench.ts';
 
 const cameras = { quick: 2, full: 10 } as const;
-/** Servers: a quick run only shows that it works. A thousand take half an hour and 6 GB. */
+/** Servers: a quick run only shows that it works. A thousand take an hour and 6 GB: `npm run` lets the heap grow so far. */
 const sizes = { quick: [30], full: [100, 300, 1_000] } as const;
 const killPercents = [0, 10, 50, 90];
 

@@ -173,8 +173,7 @@ function runCheck(): Result {
 function runSuite(name: string, files: readonly string[]): Result {
   console.log(`\n== ${name} (${files.length} files)`);
   const { failedFiles, ...first } = runFiles(name, files);
-  // A suite that is declared by a function of test/support is reported there, too, besides the tests in it.
-  const known = (failed: readonly string[]): string[] => failed.filter((file) => files.includes(file));
+  const known = (failed: readonly string[]): string[] => files.filter((file) => isOneOf(file, failed));
   let bad = known(failedFiles);
   let { seconds } = first;
   const mayTryAgain = isBad(first) && first.trouble === undefined && getsMoreTries.has(name);
@@ -195,6 +194,16 @@ function runSuite(name: string, files: readonly string[]): Result {
     bad = known(left);
   }
   return { ...first, seconds };
+}
+
+/** Whether a file failed: a test that a function of test/support declares is reported there, not where it is called. */
+function isOneOf(file: string, failed: readonly string[]): boolean {
+  const support = path.join('test', 'support') + path.sep;
+  const text = readFileSync(file, 'utf8');
+  return failed.some(
+    (name) =>
+      name === file || (name.startsWith(support) && text.includes(`/support/${path.basename(name)}'`)),
+  );
 }
 
 function runFiles(name: string, files: readonly string[], together = atATime[name] ?? 1): Report {

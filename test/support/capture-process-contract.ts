@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { CaptureHandlers, CaptureProcess } from '../../firmware/capture/capture-process.ts';
-import { GdpParser } from '../../firmware/media/gdp-parser.ts';
+import { type GdpPacket, GdpParser } from '../../firmware/media/gdp-parser.ts';
 import { until } from './recorder-rig.ts';
 
 /** Starts a process that shows pictures without end, that fails, or that comes to its source's end. */
@@ -64,19 +64,22 @@ export function captureProcessContract(name: string, make: () => Promise<Capture
       const notes = new Notes();
       const process = subject.flows(notes);
       assert.deepEqual(notes.words, [], 'nothing is told within the call');
-      await until('pictures', () => notes.chunks.length >= 5);
+      const parser = new GdpParser();
+      const packets: GdpPacket[] = [];
+      await until('pictures', () => {
+        for (const chunk of notes.chunks.splice(0)) {
+          const parsed = parser.push(chunk);
+          assert(parsed.ok, parsed.ok ? '' : parsed.reason);
+          packets.push(...parsed.value);
+        }
+        return packets.filter(({ type }) => type === 'buffer').length >= 3;
+      });
       process.kill();
       await until('the exit', () => notes.exits === 1);
       process.kill();
       assert.deepEqual(notes.words, ['playing', 'data video', 'exited']);
       const { fromUs, toUs } = notes.times ?? { fromUs: 1, toUs: 0 };
       assert(fromUs <= toUs && fromUs > 0);
-      const parser = new GdpParser();
-      const packets = notes.chunks.flatMap((chunk) => {
-        const parsed = parser.push(chunk);
-        assert(parsed.ok, parsed.ok ? '' : parsed.reason);
-        return parsed.value;
-      });
       const buffers = packets.filter(({ type }) => type === 'buffer');
       assert(
         packets.findIndex(({ type }) => type === 'caps') < packets.findIndex(({ type }) => type === 'buffer'),
@@ -86,7 +89,6 @@ export function captureProcessContract(name: string, make: () => Promise<Capture
         assert(buffer.type === 'buffer' && (buffer.ptsUs ?? -1) > lastUs);
         lastUs = buffer.ptsUs ?? lastUs;
       }
-      assert(buffers.length > 0);
     });
 
     test('exits once when it is killed before it has said anything', async () => {

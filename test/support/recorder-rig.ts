@@ -116,7 +116,7 @@ export interface RigOptions {
 
 /** Lets I/O happen until the condition holds. */
 export async function until(what: string, holds: () => boolean): Promise<void> {
-  const endsAt = Date.now() + 20_000;
+  const endsAt = Date.now() + 60_000;
   while (!holds()) {
     assert(Date.now() < endsAt, `never happened: ${what}`);
     await new Promise(setImmediate);

@@ -1,4 +1,4 @@
-/** What processes cost, from proc(5): all threads of a process and of its children. */
+/** What processes cost, from proc(5): all threads of a process and of its children, those that ended included. */
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 
@@ -28,6 +28,11 @@ function numberIn(text: string, name: string): number {
   return Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(text)?.[1] ?? 0);
 }
 
+/** The fields after the name, which may have blanks in it; children that ended and were waited for are 13 and 14. */
+function statOf(text: string): string[] {
+  return text.replace(/^.*\) /s, '').split(' ');
+}
+
 function list(path: string): string[] {
   try {
     return readdirSync(path);
@@ -45,11 +50,13 @@ function costOf(pid: number): Cost {
     // In nanoseconds, where `stat` counts ticks of 10 ms.
     cpuSeconds += Number(read(`${folder}/schedstat`).split(' ')[0] ?? 0) / 1e9;
     wakeups += numberIn(read(`${folder}/status`), 'voluntary_ctxt_switches');
-    const fields = read(`${folder}/stat`)
-      .replace(/^.*\) /, '')
-      .split(' ');
-    kernelSeconds += Number(fields[12] ?? 0) / ticksPerSecond;
+    kernelSeconds += Number(statOf(read(`${folder}/stat`))[12] ?? 0) / ticksPerSecond;
   }
+  const [user = 0, system = 0] = statOf(read(`/proc/${pid}/stat`))
+    .slice(13, 15)
+    .map(Number);
+  cpuSeconds += (user + system) / ticksPerSecond;
+  kernelSeconds += system / ticksPerSecond;
   const writtenBytes = numberIn(read(`/proc/${pid}/io`), 'write_bytes');
   const residentBytes = numberIn(read(`/proc/${pid}/status`), 'VmRSS') * 1024;
   return { cpuSeconds, kernelSeconds, writtenBytes, wakeups, residentBytes };

@@ -22,7 +22,7 @@ import { Cameras, cores, pinned, showErrors } from './recording-field.ts';
 import { framesPerSecond } from './recording-stream.ts';
 import { makeCertificate } from './viewing-certificate.ts';
 import type { FloorOrder } from './viewing-floor.ts';
-import { MachineLoad } from './viewing-load.ts';
+import { MachineLoad, untilValid } from './viewing-load.ts';
 import type { ViewersOrder, ViewersReport } from './viewing-viewers.ts';
 
 const kbps = 4_000;
@@ -56,8 +56,8 @@ export async function benchFanout(plan: FanoutPlan): Promise<Figure[]> {
   const floors: Run[] = [];
   const ours: Run[] = [];
   for (let round = 0; round < plan.rounds; round++) {
-    floors.push(await withField((field) => field.runFloor(plan)));
-    ours.push(await withField((field) => field.runStarling(plan)));
+    floors.push(await validRun((field) => field.runFloor(plan)));
+    ours.push(await validRun((field) => field.runStarling(plan)));
   }
   const share = (runs: readonly Run[]): number =>
     (100 * sum(runs, 'cpuSeconds')) / Math.max(0.001, sum(runs, 'seconds'));
@@ -100,9 +100,12 @@ function sum(runs: readonly Run[], key: 'cpuSeconds' | 'kernelSeconds' | 'second
   return runs.reduce((total, run) => total + run[key], 0);
 }
 
-async function withField(task: (field: Field) => Promise<Run>): Promise<Run> {
-  await using field = await Field.open();
-  return await task(field);
+function validRun(task: (field: Field) => Promise<Run>): Promise<Run> {
+  const run = async (): Promise<Run> => {
+    await using field = await Field.open();
+    return await task(field);
+  };
+  return untilValid(run, ({ fault }) => fault === undefined);
 }
 
 class Field implements AsyncDisposable {

@@ -1,8 +1,8 @@
 /**
  * `npm run bench -- viewing [--small]`: what people who watch wait for, and what 100 of them cost. The page's times are
  * measured in Chromium on a running network (viewing-page.ts); the cost is set against a plain `ws` server
- * (viewing-fanout.ts). A figure that was measured while the machine was busy, or frames were missing, is marked NOT
- * VALID with the reason, and fails the run.
+ * (viewing-fanout.ts). A figure that was measured while the machine was busy, or frames were missing, is measured
+ * again, three times at most; then it is marked NOT VALID with the reason, and fails the run.
  */
 import type { Figure } from '../bench.ts';
 import { benchFanout, type FanoutPlan } from './viewing-fanout.ts';

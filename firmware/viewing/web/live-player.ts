@@ -4,7 +4,8 @@
  *
  * Fragments carry the camera's monotonic clock; one offset per stream moves them to a small media time, and goes on
  * where the last one ended when a connection or a capture begins anew, so the last picture stays until the next one.
- * The buffer aims at 0.1 s, more where the network stutters. Times in seconds unless named otherwise.
+ * The buffer aims at one picture and 30 ms of slack, more where the network stutters. Times in seconds unless named
+ * otherwise.
  */
 import type { LiveMessage } from '../api.ts';
 import { DisplayedFrames } from './displayed-frames.ts';
@@ -12,8 +13,12 @@ import { firstDecodeTime, type InitSummary, readInit } from './fmp4-boxes.ts';
 import { LiveSocket } from './live-socket.ts';
 import { type MediaFeed, openMediaFeed } from './media-feed.ts';
 
-const targetMin = 0.1;
+/** how late a fragment may come before the pictures stop, on a network that is well */
+const slackMin = 0.03;
+/** browsers begin to play sound with more in the buffer than pictures */
+const targetWithSound = 0.1;
 const targetMax = 0.5;
+const stutterMax = 0.05;
 const behindMax = 1;
 const keepBehind = 10;
 const staleAfterMs = 1_500;
@@ -65,9 +70,13 @@ export class LivePlayer {
   private initExpected = false;
   private rebase = true;
   private offset = 0;
-  /** media time of the newest fragment given to the feed */
+  /** media time of the newest fragment given to the feed; as the camera has it, that is `newestTime` */
   private newest: number | undefined;
-  private target = targetMin;
+  private newestTime: number | undefined;
+  /** from one fragment to the next: one picture */
+  private step = 0.04;
+  /** what the network's stutter has added to the least that works */
+  private extra = 0;
   private jumpedAt = 0;
   private settledAt = 0;
   /** `performance.now()` when the buffer ran dry, until the next fragment */
@@ -171,6 +180,7 @@ export class LivePlayer {
     const time = this.init && firstDecodeTime(bytes, this.init);
     if (time === undefined) return;
     if (this.serverState?.state !== 'stalled') this.capturedMs = undefined;
+    this.measureStep(time);
     this.adaptTarget();
     if (this.rebase) this.chooseOffset(time);
     this.newest = Math.max(this.newest ?? 0, time + this.offset);
@@ -202,7 +212,7 @@ export class LivePlayer {
     ) {
       this.jump(Math.max(newest.start, newest.end - this.target), now);
     } else {
-      const rate = 1 + Math.min(0.1, Math.max(0, Math.round((ahead - this.target) * 20) / 50));
+      const rate = 1 + Math.min(0.1, Math.max(0, Math.round((ahead - this.target) * 50) / 100));
       if (video.playbackRate !== rate) video.playbackRate = rate;
     }
     const first = this.feed?.ranges[0]?.start ?? 0;
@@ -228,14 +238,28 @@ export class LivePlayer {
     this.steer();
   }
 
+  private measureStep(time: number): void {
+    const step = time - (this.newestTime ?? time);
+    if (step > 0 && step < targetMax) this.step = step;
+    this.newestTime = time;
+  }
+
+  /** How much is to be in the buffer when a fragment has just come. */
+  private get target(): number {
+    const sound = (this.init?.tracks.length ?? 0) > 1;
+    return Math.min(targetMax, (sound ? targetWithSound : this.step + slackMin) + this.extra);
+  }
+
   /** A buffer that ran dry just before the next fragment was too small; a camera that stopped is another matter. */
   private adaptTarget(): void {
     const now = performance.now();
-    if (this.dryAt !== undefined && now - this.dryAt < 500) {
-      this.target = Math.min(targetMax, this.target + 0.05);
+    const dryMs = now - (this.dryAt ?? Number.NEGATIVE_INFINITY);
+    if (dryMs < 500) {
+      // so much was missing, and a little; one long stall is no reason to stay far behind
+      this.extra = Math.min(targetMax, this.extra + Math.min(stutterMax, dryMs / 1_000 + 0.01));
       this.stutteredAt = now;
     } else if (now - this.stutteredAt > 10_000) {
-      this.target = Math.max(targetMin, this.target - 0.0005);
+      this.extra = Math.max(0, this.extra - 0.0005);
     }
     this.dryAt = undefined;
   }

@@ -4,7 +4,7 @@
  * another time.
  */
 import { useSignal } from '@preact/signals';
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import type { CachedKeyframe } from './keyframe-cache.ts';
 import { Scrubber } from './scrubber.ts';
 import { clockText, durationText } from './time-text.ts';
@@ -34,7 +34,8 @@ export function ScrubPicture({ camera, name, ms, gap }: ScrubPictureProps) {
       scrubber.current = undefined;
     };
   }, [camera]);
-  useEffect(() => {
+  // Before the browser paints: what somebody drags for is asked for at once.
+  useLayoutEffect(() => {
     if (ms === undefined) {
       shown.value = undefined;
       failedMs.value = undefined;

@@ -255,10 +255,10 @@ export class LivePlayer {
     const now = performance.now();
     const dryMs = now - (this.dryAt ?? Number.NEGATIVE_INFINITY);
     if (dryMs < 500) {
-      // so much was missing, and a little; one long stall is no reason to stay far behind
-      this.extra = Math.min(targetMax, this.extra + Math.min(stutterMax, dryMs / 1_000 + 0.01));
+      // so much was missing; one long stall is no reason to stay far behind
+      this.extra = Math.min(targetMax, this.extra + Math.min(stutterMax, dryMs / 1_000));
       this.stutteredAt = now;
-    } else if (now - this.stutteredAt > 10_000) {
+    } else if (now - this.stutteredAt > 3_000) {
       this.extra = Math.max(0, this.extra - 0.0005);
     }
     this.dryAt = undefined;

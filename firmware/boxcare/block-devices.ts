@@ -7,7 +7,7 @@
  */
 import { Failure } from '../base/failure.ts';
 import type { DisksAnswer } from '../viewing/api.ts';
-import { type BoxFiles, readNumber } from './box-files.ts';
+import { type BoxFiles, readCount } from './box-files.ts';
 import { type Mount, mountOf, parseMountTable } from './mount-table.ts';
 
 /** A disk's sectors are told in this unit, whatever theirs are. */
@@ -49,7 +49,7 @@ export async function groundOf(files: BoxFiles, mounts: readonly Mount[], folder
     present: true,
     disks: await disksOf(files, path, depthMax),
     label: (await udevOf(files, number)).get('ID_FS_LABEL'),
-    errors: await readNumber(files, `/sys/fs/ext4/${device.name}/errors_count`),
+    errors: await readCount(files, `/sys/fs/ext4/${device.name}/errors_count`),
   };
 }
 
@@ -151,8 +151,8 @@ export async function readDisk(files: BoxFiles, name: string): Promise<DiskFacts
     model: (await of('model')) ?? (await of('name')) ?? udev.get('ID_MODEL') ?? null,
     serial: (await of('serial')) ?? udev.get('ID_SERIAL_SHORT') ?? null,
     bus: busOf(name, path, udev.get('ID_BUS')),
-    bytes: ((await readNumber(files, `${path}/size`)) ?? 0) * sectorBytes,
-    rotating: (await readNumber(files, `${path}/queue/rotational`)) === 1 && busOf(name, path) !== 'virtual',
+    bytes: ((await readCount(files, `${path}/size`)) ?? 0) * sectorBytes,
+    rotating: (await readCount(files, `${path}/queue/rotational`)) === 1 && busOf(name, path) !== 'virtual',
     wearPercent: lifeTimePercent((await of('life_time')) ?? ''),
     preEol: hex((await of('pre_eol_info')) ?? ''),
   };

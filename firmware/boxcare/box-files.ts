@@ -11,8 +11,14 @@ export interface BoxFiles {
   real(path: string): Promise<string | undefined>;
 }
 
-/** The number a file holds; undefined when it holds none. */
+/** The number a file holds, of 13 digits at most: sectors of that many are still exact as bytes; else undefined. */
 export async function readNumber(files: BoxFiles, path: string): Promise<number | undefined> {
   const text = await files.read(path);
-  return text !== undefined && /^-?\d{1,18}$/.test(text) ? Number(text) : undefined;
+  return text !== undefined && /^-?\d{1,13}$/.test(text) ? Number(text) : undefined;
+}
+
+/** The same of what is counted: a kernel that shows its counter as below 0 has told nothing. */
+export async function readCount(files: BoxFiles, path: string): Promise<number | undefined> {
+  const number = await readNumber(files, path);
+  return number === undefined || number < 0 ? undefined : number;
 }

@@ -3,7 +3,7 @@
  * thermal zones where there is no hwmon, a Raspberry Pi's firmware, `/sys/class/leds`, `/sys/class/watchdog`. Only reads.
  */
 import type { DisksAnswer } from '../viewing/api.ts';
-import { type BoxFiles, readNumber } from './box-files.ts';
+import { type BoxFiles, readCount, readNumber } from './box-files.ts';
 import type { Finding } from './findings.ts';
 
 /** Chips, and sensors of a chip; LEDs. */
@@ -35,8 +35,8 @@ export async function readSensors(files: BoxFiles): Promise<SensorReadings> {
     const inputs = await files.list(path);
     temperatures.push(...(await temperaturesOf(files, path, { name, inputs })));
     for (const input of inputsOf(inputs, 'fan')) {
-      const rpm = await readNumber(files, `${path}/${input}_input`);
-      if (rpm !== undefined && rpm >= 0) fans.push({ name: await labelOf(files, path, name, input), rpm });
+      const rpm = await readCount(files, `${path}/${input}_input`);
+      if (rpm !== undefined) fans.push({ name: await labelOf(files, path, name, input), rpm });
     }
     if (name === 'rpi_volt') alarmed = (await readNumber(files, `${path}/in0_lcrit_alarm`)) === 1;
   }
@@ -133,7 +133,7 @@ async function watchdogOf(files: BoxFiles): Promise<SensorReadings['watchdog']> 
   const path = `/sys/class/watchdog/${first}`;
   return {
     name: (await files.read(`${path}/identity`)) ?? first,
-    timeoutSeconds: Math.max(0, (await readNumber(files, `${path}/timeout`)) ?? 0),
+    timeoutSeconds: (await readCount(files, `${path}/timeout`)) ?? 0,
     running: (await files.read(`${path}/state`)) === 'active',
     bootedByWatchdog: (((await readNumber(files, `${path}/bootstatus`)) ?? 0) & cardReset) !== 0,
   };

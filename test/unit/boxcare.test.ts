@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { BoxCare, type CareFolder } from '../../firmware/boxcare/box-care.ts';
 import { disksText, timeText } from '../../firmware/boxcare/care-text.ts';
 import type { Finding } from '../../firmware/boxcare/findings.ts';
@@ -258,65 +257,6 @@ describe('a board', () => {
     const readings = await readSensors(box.files);
     assert.deepEqual(readings.temperatures, [{ name: 'soc-thermal', celsius: 47, limitCelsius: null }]);
     assert.deepEqual([readings.leds, readings.watchdog, readings.power], [[], null, null]);
-  });
-});
-
-describe('a machine whose files hold anything', () => {
-  test('gives a report that the API allows, and text without control characters', async () => {
-    const word = fc.constantFrom(
-      '0',
-      '1',
-      '-1',
-      '99999',
-      '0x0b',
-      '8:1',
-      '0:5',
-      '-',
-      '/',
-      'E:ID_BUS=usb',
-      'active',
-      '[x]',
-    );
-    const text = fc.oneof(
-      fc.string({ unit: 'binary' }),
-      word,
-      fc.array(word, { maxLength: 12 }).map((words) => words.join(' ')),
-      fc.constantFrom(...Object.values(hc4), ...Object.values(pi4)),
-    );
-    const name = fc.constantFrom(
-      'hwmon0',
-      'temp1_input',
-      'fan1_input',
-      'sda',
-      'mmcblk0',
-      'thermal_zone0',
-      'watchdog0',
-    );
-    const names = fc.array(fc.oneof(name, fc.string()), { maxLength: 6 });
-    await fc.assert(
-      fc.asyncProperty(fc.array(text, { minLength: 1 }), names, fc.nat(), async (texts, listed, start) => {
-        let place = start;
-        const next = (): string | undefined => texts[place++ % (texts.length + 1)];
-        const care = new BoxCare({
-          server: 'box',
-          files: {
-            read: async () => next(),
-            list: async () => listed,
-            real: async (path) => (next() === undefined ? undefined : path),
-          },
-          smart: async () => texts[0] ?? '',
-          folders: () => [{ folder: '/data', totalBytes: 1, freeBytes: 1 }],
-          clockFacts: () => ({ clock: clockFacts, findings: [] }),
-          clock: new VirtualClock(),
-          log: (_level, message) => assert.ok(!message.includes('could not be looked at'), message),
-        });
-        await care.look();
-        const report = care.report();
-        assert.deepEqual(disksAnswer.parse(report), report);
-        assert.doesNotMatch(disksText(report), /[^\P{Cc}\n]/u);
-      }),
-      { numRuns: 300 },
-    );
   });
 });
 

@@ -37,6 +37,8 @@ export interface FanoutPlan {
   readonly measuredMs: number;
   /** each of the two, in turn */
   readonly rounds: number;
+  /** how often each run is made at most, until it is valid */
+  readonly attempts: number;
 }
 
 interface Run {
@@ -56,8 +58,8 @@ export async function benchFanout(plan: FanoutPlan): Promise<Figure[]> {
   const floors: Run[] = [];
   const ours: Run[] = [];
   for (let round = 0; round < plan.rounds; round++) {
-    floors.push(await validRun((field) => field.runFloor(plan)));
-    ours.push(await validRun((field) => field.runStarling(plan)));
+    floors.push(await validRun(plan, (field) => field.runFloor(plan)));
+    ours.push(await validRun(plan, (field) => field.runStarling(plan)));
   }
   const share = (runs: readonly Run[]): number =>
     (100 * sum(runs, 'cpuSeconds')) / Math.max(0.001, sum(runs, 'seconds'));
@@ -100,12 +102,12 @@ function sum(runs: readonly Run[], key: 'cpuSeconds' | 'kernelSeconds' | 'second
   return runs.reduce((total, run) => total + run[key], 0);
 }
 
-function validRun(task: (field: Field) => Promise<Run>): Promise<Run> {
+function validRun(plan: FanoutPlan, task: (field: Field) => Promise<Run>): Promise<Run> {
   const run = async (): Promise<Run> => {
     await using field = await Field.open();
     return await task(field);
   };
-  return untilValid(run, ({ fault }) => fault === undefined);
+  return untilValid(plan.attempts, run, ({ fault }) => fault === undefined);
 }
 
 class Field implements AsyncDisposable {

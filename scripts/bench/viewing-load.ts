@@ -60,13 +60,14 @@ export class MachineLoad {
   }
 }
 
-/** Measures again until it was valid, three times at most; the last counts. */
+/** Measures until it was valid, so many times at most; the last counts. */
 export async function untilValid<T>(
+  attempts: number,
   measure: () => Promise<T>,
   isValid: (measured: T) => boolean,
 ): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     const measured = await measure();
-    if (isValid(measured) || attempt === 3) return measured;
+    if (isValid(measured) || attempt >= attempts) return measured;
   }
 }

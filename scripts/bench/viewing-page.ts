@@ -18,6 +18,8 @@ export interface PagePlan {
   /** before scrubbing, so that there is something to scrub in */
   readonly recordedMs: number;
   readonly kills: number;
+  /** how often each figure is measured at most, until it is valid */
+  readonly attempts: number;
 }
 
 const servers = 3;
@@ -35,18 +37,19 @@ export async function benchPage(plan: PagePlan): Promise<Figure[]> {
   const { page } = browser;
   const figures = [
     await pageScript(page, network),
-    ...(await valid(() => displayLatency(page, network, plan.displayedFrames))),
-    ...(await valid(() => firstPicture(page, plan.openings))),
+    ...(await valid(plan, () => displayLatency(page, network, plan.displayedFrames))),
+    ...(await valid(plan, () => firstPicture(page, plan.openings))),
   ];
   await pause(Math.max(0, startedAt + plan.recordedMs - Date.now()));
-  figures.push(...(await valid(() => scrubbing(page, network, plan.scrubSteps))));
-  figures.push(...(await valid(() => failover(page, network, plan.kills))));
+  figures.push(...(await valid(plan, () => scrubbing(page, network, plan.scrubSteps))));
+  figures.push(...(await valid(plan, () => failover(page, network, plan.kills))));
   return figures;
 }
 
 /** Measures while the machine is fit to measure on. */
-function valid(measure: () => Promise<Figure[]>): Promise<Figure[]> {
+function valid({ attempts }: PagePlan, measure: () => Promise<Figure[]>): Promise<Figure[]> {
   return untilValid(
+    attempts,
     async () => {
       // The network's own processes and the browser's are children of this one.
       const load = new MachineLoad([]);

@@ -23,7 +23,8 @@ export type FailureCode =
   | 'SERVER_FAILED'
   | 'DISK_FULL'
   | 'PROBLEMS_FOUND'
-  | 'BUSY';
+  | 'BUSY'
+  | 'FILE_REFUSED';
 
 /** An environment failure: `message` says what happened, `advice` what to do about it. */
 export class Failure extends Error {

@@ -38,6 +38,7 @@ const exitCodeByFailure: Record<FailureCode, number> = {
   PROBLEMS_FOUND: exitCodes.problems,
   DISK_FULL: exitCodes.failure,
   BUSY: exitCodes.failure,
+  FILE_REFUSED: exitCodes.failure,
 };
 
 /** The exit code for anything that was thrown. */

@@ -24,11 +24,9 @@ export interface IndexFolder {
 
 export async function indexFolder(data: string): Promise<IndexFolder> {
   const path = join(data, 'index');
-  const exists = await access(path).then(
-    () => true,
-    () => false,
-  );
-  return { path, exists };
+  // One that was just rebuilt and is not in its place yet gets there when it is opened.
+  const places = await Promise.allSettled([path, rebuiltPath(path)].map((place) => access(place)));
+  return { path, exists: places.some(({ status }) => status === 'fulfilled') };
 }
 
 /** Opens the index of a server that does not run. Rejects with a Failure that says what to do. */

@@ -1,5 +1,5 @@
 /** The real disk: node:fs/promises, one writev per append. */
-import { type FileHandle, mkdir, open, readdir, rm, rmdir, stat, statfs } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, rmdir, stat, statfs, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { Failure, type FailureCode, messageOf } from '../base/failure.ts';
 import type { DirectoryEntry, Disk, RecordingFile } from '../recording/disk.ts';
@@ -14,6 +14,19 @@ const codes: Readonly<Record<string, FailureCode>> = {
   ENOENT: 'FILE_MISSING',
   ENOSPC: 'DISK_FULL',
   EDQUOT: 'DISK_FULL',
+  // This file or folder alone: its owner, its flags, what somebody put in its place. The disk works.
+  EACCES: 'FILE_REFUSED',
+  EPERM: 'FILE_REFUSED',
+  EISDIR: 'FILE_REFUSED',
+  ENOTDIR: 'FILE_REFUSED',
+  EEXIST: 'FILE_REFUSED',
+  // EUCLEAN, for which libuv has no name: the file system knows it to be damaged
+  'Unknown system error -117': 'FILE_REFUSED',
+};
+
+const advices: Partial<Readonly<Record<FailureCode, string>>> = {
+  DISK_FULL: 'The disk is full: free space or add a volume.',
+  FILE_REFUSED: 'See who owns it with `ls -l`, and `lsattr`; the server must be able to change it.',
 };
 
 /** Threads of this process that wait for disks; fixed when it starts. */
@@ -24,8 +37,7 @@ export function diskThreads(): number {
 
 function failure(path: string, error: unknown): Failure {
   const code = codes[codeOf(error)] ?? 'FILE_IO';
-  const advice =
-    code === 'DISK_FULL' ? 'The disk is full: free space or add a volume.' : 'Check the disk and its mount.';
+  const advice = advices[code] ?? 'Check the disk and its mount.';
   return new Failure(code, `${path}: ${messageOf(error)}`, { advice, cause: error });
 }
 
@@ -127,7 +139,7 @@ export const realDisk: Disk = {
         await handle.close();
       }
     }),
-  remove: (path) => guarded(path, () => rm(path)),
+  remove: (path) => guarded(path, () => unlink(path)),
   list: async (path) => {
     try {
       const entries = await readdir(path, { withFileTypes: true });

@@ -43,6 +43,8 @@ export interface RecordingGround {
   readonly volumes: Volumes;
   readonly clock: Clock;
   readonly segmentUs: number;
+  /** what does not answer: the disk of a volume, or the index */
+  readonly hanging: (volume: Volume | undefined) => 'disk' | 'index' | undefined;
   /** folders whose own entries are durable */
   readonly syncedFolders: Set<string>;
   /** told of a segment that could not even be salvaged: its open row stays, and it has to be recovered */
@@ -144,12 +146,16 @@ export class CameraRecorder {
     return this.queuedBytes > 0 || this.written !== this.durable || this.busySinceMs !== undefined;
   }
 
-  /** Gives up when what is under way takes longer than a working disk ever does. */
+  /** Gives up when it waits for a disk that takes longer than a working one ever does. */
   giveUpWhenStuck(): void {
-    const { clock } = this.options.ground;
+    const { clock, hanging } = this.options.ground;
     if (this.busySinceMs === undefined || clock.monotonicMs() - this.busySinceMs < volumeAnswerMs) return;
-    const where = this.volume?.folder ?? 'the index';
-    this.fail(new Failure('FILE_IO', `${where}: does not answer`, { advice: 'Check the disk.' }));
+    // It may be waiting for its turn, as many others.
+    const what = hanging(this.volume);
+    if (what === undefined) return;
+    const where = what === 'disk' ? this.volume?.folder : 'the index';
+    const code = what === 'disk' ? 'FILE_IO' : 'INDEX_DAMAGED';
+    this.fail(new Failure(code, `${where}: does not answer`, { advice: 'Check the disk.' }));
   }
 
   /**
@@ -216,8 +222,9 @@ export class CameraRecorder {
     this.release();
     const { volume } = this;
     // A full or broken disk; what the index or a fault of ours throws says nothing about the volume.
-    if (volume !== undefined && error instanceof Failure && diskCodes.has(error.code)) {
-      this.options.ground.volumes.failed(volume, error);
+    if (volume !== undefined && error instanceof Failure) {
+      if (diskCodes.has(error.code)) this.options.ground.volumes.failed(volume, error);
+      if (error.code === 'FILE_REFUSED') void this.options.ground.volumes.doubt(volume);
     }
     this.options.onFailed(messageOf(error));
     for (const resolve of this.waiting) resolve();

@@ -4,9 +4,11 @@
  *
  * Invariants: only files whose names are those of segments are ever removed, and only on volumes that prove to be what
  * the index means; a row goes after its file, so that a crash anywhere leaves the file known as garbage, and the next
- * call finishes. One volume that fails keeps no other from being done.
+ * call finishes. One volume that fails keeps no other from being done, and no file that the system refuses to remove
+ * keeps others: it stays garbage and is tried again, but not at once.
  */
 import { join } from 'node:path';
+import type { Clock } from '../base/clock.ts';
 import { Failure } from '../base/failure.ts';
 import { isId } from '../base/ids.ts';
 import type { Disk } from './disk.ts';
@@ -17,10 +19,44 @@ import type { Volume } from './volumes.ts';
 
 /** Files between two syncs of their directories. */
 const filesPerRound = 32;
+/** A file that was refused is left alone for so long; and how many are remembered, those above it not for long. */
+const refusedMs = 600_000;
+const refusedMax = 10_000;
+
+/** The files that the system would not remove: of another owner, protected by a flag, damaged, or no files at all. */
+export class RefusedFiles {
+  private readonly clock: Clock;
+  private readonly tell: (failure: Failure) => void;
+  /** when each was refused, by its path */
+  private readonly atMs = new Map<string, number>();
+
+  /** `tell` hears of the first, and of none while that is left alone. */
+  constructor(clock: Clock, tell: (failure: Failure) => void) {
+    this.clock = clock;
+    this.tell = tell;
+  }
+
+  isLeft(path: string): boolean {
+    const atMs = this.atMs.get(path);
+    if (atMs === undefined) return false;
+    if (this.clock.monotonicMs() < atMs + refusedMs) return true;
+    this.atMs.delete(path);
+    return false;
+  }
+
+  add(path: string, failure: Failure): void {
+    if (this.atMs.size === 0) this.tell(failure);
+    const [first] = this.atMs.keys();
+    if (this.atMs.size >= refusedMax && first !== undefined) this.atMs.delete(first);
+    this.atMs.set(path, this.clock.monotonicMs());
+  }
+}
 
 export interface DeletionOptions {
   readonly disk: Pick<Disk, 'remove' | 'syncDirectory' | 'removeDirectory'>;
   readonly ledger: Ledger;
+  /** remembers files that are refused; without it they are just left */
+  readonly refused?: RefusedFiles;
   readonly volumes: {
     byNumber(number: number): Volume | undefined;
     verify(volume: Volume): Promise<void>;
@@ -47,7 +83,7 @@ export async function finishDeletions(
   return done;
 }
 
-/** Undefined when the volume is not there or fails. */
+/** What is gone; undefined when the volume is not there or fails. */
 async function deleteRound(
   options: DeletionOptions,
   refs: readonly SegmentRef[],
@@ -55,9 +91,10 @@ async function deleteRound(
   const { ledger, volumes } = options;
   const volume = volumes.byNumber(refs[0]?.volume ?? -1);
   if (volume === undefined) return undefined;
+  let gone: readonly SegmentRef[];
   try {
     await volumes.verify(volume);
-    await removeFiles(options.disk, volume, refs);
+    gone = await removeFiles(options, volume, refs);
     // It may have gone meanwhile, and then nothing was removed.
     await volumes.verify(volume);
   } catch (error) {
@@ -65,27 +102,39 @@ async function deleteRound(
     volumes.failed(volume, error);
     return undefined;
   }
-  await ledger.discarded(refs);
-  await removeEmptyFolders(options, volume, refs);
-  return refs;
+  if (gone.length === 0) return gone;
+  await ledger.discarded(gone);
+  await removeEmptyFolders(options, volume, gone);
+  return gone;
 }
 
 async function removeFiles(
-  disk: DeletionOptions['disk'],
+  { disk, refused }: DeletionOptions,
   volume: Volume,
   refs: readonly SegmentRef[],
-): Promise<void> {
+): Promise<readonly SegmentRef[]> {
+  const gone: SegmentRef[] = [];
   const folders = new Set<string>();
-  for (const { camera, name } of refs) {
+  for (const ref of refs) {
+    const { camera, name } = ref;
     // A damaged row must not lead anywhere else.
-    if (!isId(camera) || !parseSegmentName(name).ok) continue;
-    try {
-      await disk.remove(join(volume.folder, camera, `${name}.mp4`));
-    } catch (error) {
-      if (!(error instanceof Failure) || error.code !== 'FILE_MISSING') throw error;
-      // Whoever removed it may have been killed before the folder was synced.
+    if (isId(camera) && parseSegmentName(name).ok) {
+      const path = join(volume.folder, camera, `${name}.mp4`);
+      if (refused?.isLeft(path) === true) continue;
+      try {
+        await disk.remove(path);
+      } catch (error) {
+        if (!(error instanceof Failure)) throw error;
+        if (error.code === 'FILE_REFUSED') {
+          refused?.add(path, error);
+          continue;
+        }
+        // Whoever removed it may have been killed before the folder was synced.
+        if (error.code !== 'FILE_MISSING') throw error;
+      }
+      folders.add(folderOf(volume, camera, name));
     }
-    folders.add(folderOf(volume, camera, name));
+    gone.push(ref);
   }
   for (const folder of folders) {
     try {
@@ -95,6 +144,7 @@ async function removeFiles(
       if (!(error instanceof Failure) || error.code !== 'FILE_MISSING') throw error;
     }
   }
+  return gone;
 }
 
 /** A folder of a day that nothing is being recorded to, and the camera's when nothing of it is left there. */

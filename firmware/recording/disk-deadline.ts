@@ -8,12 +8,31 @@
 import type { Clock } from '../base/clock.ts';
 import { Failure } from '../base/failure.ts';
 import type { Disk, RecordingFile } from './disk.ts';
+import type { LanedDisk } from './disk-lanes.ts';
 
-/** `disk`, whose calls reject with Failure FILE_IO when there is no answer within `ms`. */
-export function withDeadline(disk: Disk, clock: Clock, ms: number): Disk {
+/**
+ * Calls `late` after `ms`, but not before something of the disk has been under way for so long; until the result is
+ * called. Many callers may wait for their turn at a disk that works.
+ */
+export function whenHanging(clock: Clock, ms: number, hangsMs: () => number, late: () => void): () => void {
+  let cancel = (): void => undefined;
+  const arm = (inMs: number): void => {
+    cancel = clock.after(inMs, () => {
+      const leftMs = ms - hangsMs();
+      if (leftMs > 0) arm(leftMs);
+      else late();
+    });
+  };
+  arm(ms);
+  return () => cancel();
+}
+
+/** `disk`, whose calls reject with Failure FILE_IO when it hangs for `ms`. */
+export function withDeadline(disk: LanedDisk, clock: Clock, ms: number): Disk {
   const within = <T>(path: string, call: Promise<T>): Promise<T> =>
     new Promise((resolve, reject) => {
-      const cancel = clock.after(ms, () => {
+      const hangsMs = (): number => disk.hangsMs(path);
+      const cancel = whenHanging(clock, ms, hangsMs, () => {
         const advice = 'Check the disk and its cable.';
         reject(new Failure('FILE_IO', `${path}: the disk does not answer`, { advice }));
       });

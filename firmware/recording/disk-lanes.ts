@@ -4,9 +4,11 @@
  * Why: every call occupies a thread of the process's pool until its disk answers. Without lanes a disk that hangs
  * takes all of them, and with them the other volumes and the index. Reads have a lane of their own, so that viewers do
  * not hold back recording; what is asked of the volume itself, its marker and how full it is, is part of recording.
- * Order within a lane is the order of the calls.
+ * Order within a lane is the order of the calls. How long a disk takes is told without the wait for a turn: that many
+ * calls wait does not mean that it hangs.
  */
 import { dirname, sep } from 'node:path';
+import type { Clock } from '../base/clock.ts';
 import type { Disk, RecordingFile } from './disk.ts';
 
 /** Calls under way at a time on one volume. */
@@ -27,19 +29,32 @@ export function laneWidths(threads: number, volumes: number): LaneWidths {
 
 class Lane {
   private readonly width: number;
+  private readonly clock: Clock;
   private readonly waiting: (() => void)[] = [];
+  /** when each call that is under way began, the oldest first */
+  private readonly begun = new Set<{ readonly atMs: number }>();
   private busy = 0;
 
-  constructor(width: number) {
+  constructor(width: number, clock: Clock) {
     this.width = width;
+    this.clock = clock;
+  }
+
+  /** How long the oldest call under way has taken; 0 without one. */
+  get oldestMs(): number {
+    const [oldest] = this.begun;
+    return oldest === undefined ? 0 : this.clock.monotonicMs() - oldest.atMs;
   }
 
   async run<T>(call: () => Promise<T>): Promise<T> {
     if (this.busy >= this.width) await new Promise<void>((resolve) => this.waiting.push(resolve));
     else this.busy += 1;
+    const begun = { atMs: this.clock.monotonicMs() };
+    this.begun.add(begun);
     try {
       return await call();
     } finally {
+      this.begun.delete(begun);
       const next = this.waiting.shift();
       // The place passes on without becoming free.
       if (next === undefined) this.busy -= 1;
@@ -48,13 +63,23 @@ class Lane {
   }
 }
 
+export interface LanedDisk extends Disk {
+  /** How long a call of the volume with this path has been under way, the longest; 0 without one. ms */
+  hangsMs(path: string): number;
+}
+
 /** `disk` with lanes for these folders; paths elsewhere have none. */
-export function withLanes(disk: Disk, folders: readonly string[], widths: LaneWidths): Disk {
+export function withLanes(
+  disk: Disk,
+  folders: readonly string[],
+  widths: LaneWidths,
+  clock: Clock,
+): LanedDisk {
   const lanes = folders.map((folder) => ({
     below: folder.endsWith(sep) ? folder : folder + sep,
     folder,
-    writes: new Lane(widths.writes),
-    reads: new Lane(widths.reads),
+    writes: new Lane(widths.writes, clock),
+    reads: new Lane(widths.reads, clock),
   }));
   // The longest first: one volume's folder may lie inside another's.
   lanes.sort((a, b) => b.folder.length - a.folder.length);
@@ -85,5 +110,9 @@ export function withLanes(disk: Disk, folders: readonly string[], widths: LaneWi
     size: (path) => readFile(path, () => disk.size(path)),
     list: (path) => read(path, () => disk.list(path)),
     usage: (path) => write(path, () => disk.usage(path)),
+    hangsMs: (path) => {
+      const lane = laneOf(path);
+      return lane === undefined ? 0 : Math.max(lane.writes.oldestMs, lane.reads.oldestMs);
+    },
   };
 }

@@ -99,10 +99,10 @@ export async function openRecorder(options: RecorderOptions): Promise<Recorder> 
     const now = works.index && works.volumes;
     if (now !== before) options.onUsable?.(now);
   };
-  const health = new IndexHealth(options.index, (index) => changed({ index }));
+  const health = new IndexHealth(options.index, clock, (index) => changed({ index }));
   const { index, days } = RecordedDays.watching(health.index);
   const widths = laneWidths(options.threads, options.volumes.length);
-  const lanes = withLanes(options.disk, options.volumes, widths);
+  const lanes = withLanes(options.disk, options.volumes, widths, clock);
   const disk = withDeadline(lanes, clock, volumeAnswerMs);
   await prepareFormat(index);
   const ledger = await Ledger.open(index);
@@ -110,6 +110,7 @@ export async function openRecorder(options: RecorderOptions): Promise<Recorder> 
     ...options,
     index,
     disk,
+    hangsMs: (folder) => lanes.hangsMs(folder),
     folders: options.volumes,
     recordedBytes: (number) => recordedOn(ledger, number),
     onUsable: (usable) => changed({ volumes: usable }),
@@ -140,6 +141,10 @@ export async function openRecorder(options: RecorderOptions): Promise<Recorder> 
     clock,
     segmentUs,
     syncedFolders: new Set(),
+    hanging: (volume) => {
+      if (volume !== undefined && lanes.hangsMs(volume.folder) >= volumeAnswerMs) return 'disk';
+      return health.problem === undefined ? undefined : 'index';
+    },
     onUnsealed: (segment) => waiting.push(segment),
   };
 

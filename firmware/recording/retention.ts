@@ -10,7 +10,7 @@
  */
 import type { Clock } from '../base/clock.ts';
 import type { Failure } from '../base/failure.ts';
-import { finishDeletions } from './deletion.ts';
+import { finishDeletions, RefusedFiles } from './deletion.ts';
 import type { Disk } from './disk.ts';
 import { FreedSpace } from './freed-space.ts';
 import type { SegmentRef } from './index-rows.ts';
@@ -68,6 +68,8 @@ export interface RetentionOptions {
   readonly clock: Clock;
   /** whether the clock was set since this machine began */
   readonly clockTrusted: () => boolean;
+  /** told of a file that the system does not remove; it is left, and tried again */
+  readonly onRefused?: (failure: Failure) => void;
 }
 
 /** What one pass did. */
@@ -94,12 +96,14 @@ export class Retention {
   private readonly options: RetentionOptions;
   private readonly sources: SegmentSources;
   private readonly freed = new FreedSpace();
+  private readonly refused: RefusedFiles;
   private last: Promise<unknown> = Promise.resolve();
   private clockOffsetMs: number | undefined;
   private doubtUntilMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: RetentionOptions) {
     this.options = options;
+    this.refused = new RefusedFiles(options.clock, (failure) => options.onRefused?.(failure));
     this.sources = new SegmentSources(options.ledger, options.protections, () => options.clock.monotonicMs());
   }
 
@@ -215,7 +219,7 @@ export class Retention {
 
   private finish(): Promise<{ segments: number; bytes: number }> {
     const usable = this.usableNumbers();
-    return finishDeletions(this.options, (volume) => usable.has(volume));
+    return finishDeletions({ ...this.options, refused: this.refused }, (volume) => usable.has(volume));
   }
 
   /** Volumes that share a file system share its free space. */
@@ -296,11 +300,11 @@ export class Retention {
       if (!isDue(ref)) break;
       batch.push(ref);
       if (batch.length < segmentsPerBatch) continue;
-      const sizeBefore = batch.length;
-      add(done, await this.deleteBatch(batch));
+      const deleted = await this.deleteBatch(batch);
+      add(done, deleted);
       batch = [];
       // A disk that fails to delete these will not delete others.
-      if ((await this.options.ledger.garbage()).length >= sizeBefore) return done;
+      if (deleted.segments === 0) return done;
     }
     add(done, await this.deleteBatch(batch));
     return done;

@@ -10,6 +10,7 @@
 import type { Clock } from '../base/clock.ts';
 import { Failure, messageOf } from '../base/failure.ts';
 import type { Disk } from './disk.ts';
+import { whenHanging } from './disk-deadline.ts';
 import type { IndexStore } from './index-store.ts';
 import { type Adoption, type Volume, VolumeBook, type VolumeOwner } from './volume-book.ts';
 import { probeVolume } from './volume-probe.ts';
@@ -17,8 +18,10 @@ import { probeVolume } from './volume-probe.ts';
 /** A volume that does not answer for so long has failed. */
 export const volumeAnswerMs = 10_000;
 /** A failed volume is probed after this, then after twice as long, up to `retryMsMax`. */
-const retryMsMin = 30_000;
+const retryMsMin = 5_000;
 const retryMsMax = 600_000;
+/** While no other can be recorded to: the cameras that wait keep a minute, or less at a high bit rate. */
+const aloneRetryMsMax = 20_000;
 /** Cameras whose last volume is remembered. */
 const stickyMax = 4096;
 /** What must be free at least before a full volume is used again; less on one that is small. */
@@ -48,6 +51,8 @@ export interface VolumesOptions {
   readonly newId: () => string;
   /** rejects with a Failure when the disk of a folder is not there, whatever can still be read of it */
   readonly present?: (folder: string) => Promise<void>;
+  /** how long a call has been under way on the disk of a folder; without it, what takes long is not waited for */
+  readonly hangsMs?: (folder: string) => number;
   /** what stays free on a volume of this size */
   readonly reserveBytes: (totalBytes: number) => number;
   readonly clock: Clock;
@@ -168,6 +173,16 @@ export class Volumes {
     if (failure.code === 'DISK_FULL') this.options.onFull?.(entry.volume);
   }
 
+  /** A file was refused there: takes the volume out unless others can be written. Never rejects. */
+  async doubt(volume: Volume): Promise<void> {
+    if (!this.works(volume)) return;
+    try {
+      await probeVolume(this.options.disk, volume.folder);
+    } catch (error) {
+      if (error instanceof Failure) this.failed(volume, error);
+    }
+  }
+
   /** Takes a volume out that retention could not make room on, or says why it is still full. */
   full(volume: Volume, reason: string): void {
     const entry = this.entryOf(volume);
@@ -195,15 +210,19 @@ export class Volumes {
     }));
   }
 
-  /** Looks at every volume again; never rejects, and never waits longer than `volumeAnswerMs` of the clock. */
+  /** Looks at every volume again; never rejects, and waits for none whose disk hangs for `volumeAnswerMs`. */
   async check(): Promise<void> {
     // One that hangs is asked once.
     const due = this.entries.filter((entry) => entry.checking === undefined && this.isDue(entry));
     await Promise.all(due.map((entry) => this.within(entry, this.look(entry))));
   }
 
-  private isDue({ state, failedAtMs, retryMs }: Entry): boolean {
-    return state.is !== 'failed' || this.options.clock.monotonicMs() >= failedAtMs + retryMs;
+  private isDue(entry: Entry): boolean {
+    return entry.state.is !== 'failed' || this.options.clock.monotonicMs() >= this.retryAtMs(entry);
+  }
+
+  private retryAtMs({ failedAtMs, retryMs }: Entry): number {
+    return failedAtMs + (this.usable() ? retryMs : Math.min(retryMs, aloneRetryMsMax));
   }
 
   /** Waits for a look at a volume, but not for ever. */
@@ -211,11 +230,18 @@ export class Volumes {
     entry.checking = look.finally(() => {
       entry.checking = undefined;
     });
+    const { clock, hangsMs = () => volumeAnswerMs } = this.options;
+    const { folder } = entry.volume;
     return new Promise((resolve) => {
-      const cancel = this.options.clock.after(volumeAnswerMs, () => {
-        this.out(entry, 'failed', `${entry.volume.folder}: does not answer`);
-        resolve();
-      });
+      const cancel = whenHanging(
+        clock,
+        volumeAnswerMs,
+        () => hangsMs(folder),
+        () => {
+          this.out(entry, 'failed', `${folder}: does not answer`);
+          resolve();
+        },
+      );
       void entry.checking?.then(() => {
         cancel();
         resolve();
@@ -273,7 +299,7 @@ export class Volumes {
     const { state } = entry;
     const nowMs = this.options.clock.monotonicMs();
     // What all its cameras say at once is one failure.
-    if (is === 'failed' && (state.is !== 'failed' || nowMs >= entry.failedAtMs + entry.retryMs)) {
+    if (is === 'failed' && (state.is !== 'failed' || nowMs >= this.retryAtMs(entry))) {
       const again = nowMs < entry.failedAtMs + retryMsMax;
       entry.retryMs = again ? Math.min(entry.retryMs * 2, retryMsMax) : retryMsMin;
       entry.failedAtMs = nowMs;

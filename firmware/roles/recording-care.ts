@@ -74,6 +74,8 @@ export class RecordingCare implements AsyncDisposable, ProtectionAccess {
       clockTrusted,
       protections: this.protections,
       openBytes: () => openBytes(recorder),
+      onRefused: ({ message, advice }) =>
+        options.log('error', `retention: ${message}; it is left, and tried again in 10 min. ${advice}`),
     });
   }
 

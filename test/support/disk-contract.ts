@@ -136,7 +136,7 @@ export function diskContract(name: string, open: () => Promise<DiskSubject>): vo
 
     test('cannot create a directory where a file is', async () => {
       const path = join(await written('a file'), 'below');
-      await assert.rejects(disk.createDirectory(path), failure('FILE_IO', path));
+      await assert.rejects(disk.createDirectory(path), failure('FILE_REFUSED', path));
     });
 
     test('cannot sync a directory that is not there', async () => {
@@ -162,6 +162,18 @@ export function diskContract(name: string, open: () => Promise<DiskSubject>): vo
       assert.equal(await disk.size(path), 0);
     });
 
+    test('does not remove a directory that stands where a file should be', async () => {
+      const path = join(subject.folder, 'x.mp4');
+      await disk.createDirectory(path);
+      await assert.rejects(disk.remove(path), failure('FILE_REFUSED', path));
+      assert.equal(await disk.removeDirectory(path), true);
+    });
+
+    test('cannot create a directory in the place of a file', async () => {
+      const path = await written('a file');
+      await assert.rejects(disk.createDirectory(path), failure('FILE_REFUSED', path));
+    });
+
     test('lists what a directory holds by name, and nothing where there is none', async () => {
       const path = join(subject.folder, 'listed');
       assert.deepEqual(await disk.list(path), []);
@@ -173,7 +185,7 @@ export function diskContract(name: string, open: () => Promise<DiskSubject>): vo
         { name: 'b', kind: 'directory' },
         { name: 'c', kind: 'file' },
       ]);
-      await assert.rejects(disk.list(join(path, 'c')), failure('FILE_IO', join(path, 'c')));
+      await assert.rejects(disk.list(join(path, 'c')), failure('FILE_REFUSED', join(path, 'c')));
     });
 
     test('removes a directory when it is empty, and only then', async () => {
@@ -187,7 +199,7 @@ export function diskContract(name: string, open: () => Promise<DiskSubject>): vo
       assert.equal(await disk.removeDirectory(path), true, 'it is gone already');
       assert.deepEqual(await disk.list(join(path, '..')), []);
       const file = await written('x');
-      await assert.rejects(disk.removeDirectory(file), failure('FILE_IO', file));
+      await assert.rejects(disk.removeDirectory(file), failure('FILE_REFUSED', file));
     });
 
     test('keeps what it does not cut', async () => {

@@ -31,6 +31,8 @@ export class RetentionRig implements AsyncDisposable {
   /** which volumes share a file system */
   devices = new Map<number, string>();
   readonly failures: string[] = [];
+  /** what was told of files that are not removed */
+  readonly refused: string[] = [];
   readonly log: string[] = [];
   readonly open: { volume: number; camera: string; bytes: number }[] = [];
   readonly protected: { camera: string; fromUs: number; toUs: number }[] = [];
@@ -148,6 +150,7 @@ export class RetentionRig implements AsyncDisposable {
       },
       clock: this.clock,
       clockTrusted: () => this.clockTrusted,
+      onRefused: (failure) => this.refused.push(failure.message),
     };
   }
 

@@ -60,7 +60,7 @@ export class SimulatedDisk implements Disk {
       });
     }
     const there = this.find(path);
-    if (there?.kind !== 'directory') throw failure('FILE_IO', path, 'EEXIST');
+    if (there?.kind !== 'directory') throw failure('FILE_REFUSED', path, 'EEXIST');
     for (const at of made.toReversed()) await this.syncDirectory(at);
     const topmost = made[0];
     if (topmost !== undefined) await this.syncDirectory(dirname(topmost));
@@ -119,7 +119,7 @@ export class SimulatedDisk implements Disk {
     return this.machine.look(path, () => {
       const node = this.find(path);
       if (node === undefined) return [];
-      if (node.kind === 'file') throw failure('FILE_IO', path, 'ENOTDIR');
+      if (node.kind === 'file') throw failure('FILE_REFUSED', path, 'ENOTDIR');
       return [...node.seen]
         .map(([name, { kind }]) => ({ name, kind }))
         .sort((a, b) => (a.name < b.name ? -1 : 1));
@@ -130,7 +130,7 @@ export class SimulatedDisk implements Disk {
     return this.machine.step('rmdir', path, () => {
       const node = this.find(path);
       if (node === undefined) return true;
-      if (node.kind === 'file') throw failure('FILE_IO', path, 'ENOTDIR');
+      if (node.kind === 'file') throw failure('FILE_REFUSED', path, 'ENOTDIR');
       if (node.seen.size > 0) return false;
       const { parent, name } = this.parentOf(path);
       this.enter(parent, name, undefined);
@@ -282,14 +282,14 @@ export class SimulatedDisk implements Disk {
   private folderAt(path: string, named = path): FolderNode {
     const node = this.find(path);
     if (node === undefined) throw failure('FILE_MISSING', named, 'ENOENT');
-    if (node.kind === 'file') throw failure('FILE_IO', named, 'ENOTDIR');
+    if (node.kind === 'file') throw failure('FILE_REFUSED', named, 'ENOTDIR');
     return node;
   }
 
   private fileAt(path: string): FileNode {
     const node = this.find(path);
     if (node === undefined) throw failure('FILE_MISSING', path, 'ENOENT');
-    if (node.kind === 'directory') throw failure('FILE_IO', path, 'EISDIR');
+    if (node.kind === 'directory') throw failure('FILE_REFUSED', path, 'EISDIR');
     return node;
   }
 }

@@ -1,6 +1,6 @@
 /** `starling check` on the folder of a server: what it prints, its exit codes, and a new index in place of the old. */
 import assert from 'node:assert/strict';
-import { cp, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
@@ -99,6 +99,18 @@ test('a rebuilt index has all that the old one had, which is kept', async () => 
     'index.old-2026-11-22T13-00-00Z',
     'recordings',
   ]);
+});
+
+test('a rebuilt index that a power cut kept from its place is the index', async () => {
+  await check('--repair');
+  const before = await allRows();
+  const index = path.join(folder, 'data', 'index');
+  for (const flags of [[], ['--rebuild']]) {
+    await rename(index, `${index}.rebuilt`);
+    const result = await check(...flags);
+    assert.equal(result.code, 0, result.err);
+    assert.deepEqual(await allRows(), before, 'also what no file can tell');
+  }
 });
 
 test('a damaged index says what to do, and is rebuilt from the recordings alone', async () => {

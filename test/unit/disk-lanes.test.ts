@@ -5,11 +5,17 @@ import { laneWidths, withLanes } from '../../firmware/recording/disk-lanes.ts';
 import { diskContract } from '../support/disk-contract.ts';
 import { SimulatedDisk } from '../support/simulated-disk.ts';
 import { SimulatedMachine } from '../support/simulated-machine.ts';
+import { VirtualClock } from '../support/virtual-clock.ts';
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 diskContract('a disk with lanes', async () => {
-  const disk = withLanes(new SimulatedDisk(new SimulatedMachine(1), 1e9), ['/disk'], { writes: 1, reads: 1 });
+  const disk = withLanes(
+    new SimulatedDisk(new SimulatedMachine(1), 1e9),
+    ['/disk'],
+    { writes: 1, reads: 1 },
+    new VirtualClock(),
+  );
   await disk.createDirectory('/disk');
   return { disk, folder: '/disk', close: async () => undefined };
 });
@@ -38,6 +44,7 @@ test('a volume that hangs holds no more calls than its lanes are wide, and no ot
     },
     ['/a', '/b', '/a/inside'],
     { writes: 3, reads: 1 },
+    new VirtualClock(),
   );
   const release = machine.stall('/a');
   const order: number[] = [];
@@ -88,6 +95,7 @@ test('viewers who read slowly hold back neither the marker of the volume nor its
     }),
     ['/a/'],
     { writes: 1, reads: 1 },
+    new VirtualClock(),
   );
   for (let viewer = 0; viewer < 30; viewer++) void disk.read('/a/door/day/segment.mp4', 0, 10);
   await turn();

@@ -1,6 +1,6 @@
 /** Retention: what goes, in which order, and what never does. */
 import assert from 'node:assert/strict';
-import { rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
@@ -225,6 +225,33 @@ describe('retention', () => {
     rig.states.clear();
     await rig.retention.keepLimits();
     assert.deepEqual([await rig.left('door'), await rig.files()], [[], []]);
+  });
+
+  test('files that are not removed keep neither their volume nor other files; they are tried again later', async () => {
+    await using rig = await RetentionRig.open({ days: 1 });
+    const stuck = [];
+    for (let minute = 0; minute < 100; minute++) {
+      const { name } = await rig.record('door', minute);
+      // A directory in the place of a file: unlink says EISDIR.
+      if (minute % 10 === 0) stuck.push(join(rig.index.folder, 'v0', 'door', `${name}.mp4`));
+    }
+    for (const path of stuck) {
+      await rm(path);
+      await mkdir(path);
+    }
+    rig.clock.advance(5 * dayMs);
+    await rig.retention.keepLimits();
+    await rig.retention.keepReserve();
+    const garbage = async (): Promise<number> => (await rig.index.ledger.garbage()).length;
+    assert.deepEqual([rig.failures, await rig.left('door'), await garbage()], [[], [], 10]);
+    assert.equal(rig.refused.length, 1, 'the first is told');
+    assert.ok(rig.refused[0]?.startsWith(stuck[0] ?? ''));
+    for (const path of stuck) await rmdir(path);
+    await rig.retention.keepReserve();
+    assert.equal(await garbage(), 10, 'they are left alone for a while');
+    rig.clock.advance(600_000);
+    await rig.retention.keepReserve();
+    assert.deepEqual([await garbage(), await rig.files()], [0, []]);
   });
 
   test('volumes that share a file system delete for a shortage once, the oldest of both', async () => {

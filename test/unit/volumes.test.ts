@@ -201,20 +201,51 @@ describe('volumes', () => {
     assert(volume !== undefined, 'no volume');
     volumes.failed(volume, broken);
     assert.deepEqual([states(volumes), volumes.choose('door'), rack.said], [['failed'], undefined, [false]]);
-    rack.clock.advance(29_999);
+    rack.clock.advance(4_999);
     await volumes.check();
     assert.deepEqual(states(volumes), ['failed'], 'too early');
     rack.machine.fail('sync', '/a/.starling-probe');
     rack.clock.advance(1);
     await volumes.check();
     assert.deepEqual(states(volumes), ['failed'], 'its sync fails');
-    rack.clock.advance(59_999);
+    rack.clock.advance(9_999);
     await volumes.check();
     assert.deepEqual(states(volumes), ['failed'], 'twice as long now');
     rack.clock.advance(1);
     await volumes.check();
     assert.deepEqual([states(volumes), rack.said], [['ok'], [false, true]]);
     assert.deepEqual([...rack.disk.files('/a').keys()], ['/a/.starling-volume'], 'no probe is left');
+  });
+
+  test('the only volume is tried sooner than cameras lose anything, however often it failed; one of two is not', async () => {
+    const rack = new Rack();
+    const volumes = await rack.open();
+    const [first, second] = volumes.all();
+    assert(first !== undefined && second !== undefined, 'no volumes');
+    for (let time = 0; time < 7; time++) {
+      volumes.failed(first, broken);
+      rack.clock.advance(320_000);
+      await volumes.check();
+    }
+    volumes.failed(first, broken);
+    rack.clock.advance(20_000);
+    await volumes.check();
+    assert.deepEqual(states(volumes), ['failed', 'ok'], 'the other one works');
+    volumes.failed(second, broken);
+    await volumes.check();
+    assert.deepEqual(states(volumes), ['ok', 'failed']);
+  });
+
+  test('a file that is refused takes its volume out only when no other can be written there', async () => {
+    const rack = new Rack();
+    const volumes = await rack.open(['/a']);
+    const [volume] = volumes.all();
+    assert(volume !== undefined, 'no volume');
+    await volumes.doubt(volume);
+    assert.deepEqual(states(volumes), ['ok']);
+    rack.machine.fail('create', '/a/.starling-probe', 'FILE_REFUSED');
+    await volumes.doubt(volume);
+    assert.deepEqual(states(volumes), ['failed']);
   });
 
   test('a full disk is out until there is room again', async () => {
@@ -249,7 +280,7 @@ describe('volumes', () => {
     volumes.failed(one, new Failure('DISK_FULL', 'ENOSPC', { advice: '' }));
     volumes.failed(two, broken);
     const before = volumes.status().map(({ state }) => state);
-    rack.clock.advance(5_000);
+    rack.clock.advance(4_000);
     for (const volume of [one, two]) volumes.full(volume, 'a snapshot');
     assert.deepEqual(
       volumes.status().map(({ state }) => state),

@@ -15,8 +15,17 @@ import { hasErrno } from './text-files.ts';
 /** What is fetched at a time: a page of listings in one turn of a thread, not in ten. */
 const highWaterMarkBytes = 256 * 1024;
 
-/** Opens (or creates) the store. Rejects with Failure INDEX_DAMAGED when it cannot, also while another process has it. */
-export async function openLevelStore(path: string): Promise<IndexStore> {
+/** Makes room on a disk that is full; resolves with whether it did. */
+export type GiveWay = () => Promise<boolean>;
+
+/**
+ * Opens (or creates) the store. `giveWay` is asked when it cannot be opened anew after a write failed. Rejects with
+ * Failure INDEX_DAMAGED when it cannot, also while another process has it.
+ */
+export async function openLevelStore(
+  path: string,
+  giveWay: GiveWay = async () => false,
+): Promise<IndexStore> {
   let level: Level<string, Buffer>;
   try {
     await createStore(path);
@@ -34,7 +43,7 @@ export async function openLevelStore(path: string): Promise<IndexStore> {
       cause: error,
     });
   }
-  return new LevelIndex(level);
+  return new LevelIndex(level, giveWay);
 }
 
 /**
@@ -43,12 +52,14 @@ export async function openLevelStore(path: string): Promise<IndexStore> {
  */
 class LevelIndex implements IndexStore {
   private readonly level: Level<string, Buffer>;
+  private readonly giveWay: GiveWay;
   private failed = false;
   private closed = false;
   private mending: Promise<void> | undefined;
 
-  constructor(level: Level<string, Buffer>) {
+  constructor(level: Level<string, Buffer>, giveWay: GiveWay) {
     this.level = level;
+    this.giveWay = giveWay;
   }
 
   async get(key: string): Promise<Buffer | undefined> {
@@ -93,7 +104,12 @@ class LevelIndex implements IndexStore {
 
   private async openAnew(): Promise<void> {
     await this.level.close();
-    await this.level.open();
+    try {
+      await this.level.open();
+    } catch (error) {
+      if (!(await this.giveWay())) throw error;
+      await this.level.open();
+    }
     this.failed = false;
   }
 }

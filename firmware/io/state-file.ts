@@ -8,6 +8,7 @@
 import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Failure, messageOf } from '../base/failure.ts';
+import { hasErrno } from './text-files.ts';
 
 export type UnitState = Readonly<Record<string, number>>;
 
@@ -40,12 +41,12 @@ function withFile(path: string, flags: 'r' | 'w', use: (file: number) => void): 
   }
 }
 
-/** Writes the state; it survives a power cut once this returns. Throws Failure FILE_IO. */
+/** Writes the state; it survives a power cut once this returns. Throws Failure FILE_IO or DISK_FULL. */
 export function writeState(folder: string, state: UnitState): void {
   replaceJson(join(folder, 'state.json'), state);
 }
 
-/** Replaces a small file in one step; it survives a power cut once this returns. Throws Failure FILE_IO. */
+/** Replaces a small file in one step; it survives a power cut once this returns. Throws Failure FILE_IO or DISK_FULL. */
 export function replaceJson(path: string, content: object): void {
   const next = `${path}.next`;
   try {
@@ -57,7 +58,11 @@ export function replaceJson(path: string, content: object): void {
     renameSync(next, path);
     withFile(dirname(path), 'r', fsyncSync);
   } catch (error) {
-    throw new Failure('FILE_IO', `${path}: ${messageOf(error)}`, { advice, cause: error });
+    const full = hasErrno(error, 'ENOSPC') || hasErrno(error, 'EDQUOT');
+    throw new Failure(full ? 'DISK_FULL' : 'FILE_IO', `${path}: ${messageOf(error)}`, {
+      advice: full ? 'The disk is full: free some space.' : advice,
+      cause: error,
+    });
   }
 }
 

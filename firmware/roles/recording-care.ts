@@ -30,6 +30,7 @@ import type { OverlayShell } from './overlay-shell.ts';
 const reserveMs = 2_000;
 const limitsMs = 60_000;
 const alarmMs = 1_000;
+const ballastMs = 10_000;
 
 export interface RecordingCareOptions {
   readonly server: string;
@@ -41,6 +42,7 @@ export interface RecordingCareOptions {
   readonly clock: Clock;
   readonly clockTrusted: () => boolean;
   readonly log: Log;
+  readonly ballast: { lay(): Promise<void> };
   /** the cameras that are attached here */
   readonly cameras: () => readonly SeenCamera[];
 }
@@ -98,6 +100,7 @@ export class RecordingCare implements AsyncDisposable, ProtectionAccess {
       this.tellDeleted();
     });
     this.repeat(alarmMs, async () => this.watch());
+    this.repeat(ballastMs, () => this.options.ballast.lay());
   }
 
   /** Rows of the site document that are new here. */

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Clock } from '../base/clock.ts';
 import { checkGround } from '../boxcare/block-devices.ts';
 import type { ServerUnitConfig } from '../config/unit-config.ts';
+import { Ballast } from '../io/ballast.ts';
 import { boxFiles } from '../io/box-files.ts';
 import { diskThreads, realDisk } from '../io/disk.ts';
 import { openLevelStore } from '../io/level-store.ts';
@@ -45,7 +46,8 @@ export async function openRecording(
   ingests: IngestTable,
 ): Promise<RecordingParts> {
   const { volumes, segmentSeconds, syncIntervalMs, retention } = config.server;
-  const index = await openLevelStore(join(config.data, 'index'));
+  const ballast = new Ballast(config.data);
+  const index = await openLevelStore(join(config.data, 'index'), () => ballast.giveWay());
   // The recorder closes it, if there comes to be one.
   services.use(index);
   let care: RecordingCare | undefined = undefined;
@@ -84,6 +86,7 @@ export async function openRecording(
     clockTrusted,
     log,
     cameras: () => ingests.seen(),
+    ballast,
   });
   services.use(care);
   return { index, recorder, memory, care, eventLog };

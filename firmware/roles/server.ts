@@ -7,6 +7,7 @@ import type { AnycastEndpoint, ServerUnitConfig } from '../config/unit-config.ts
 import { anycastPortDefault } from '../config/unit-config.ts';
 import { AnycastAddress, ownedAddresses } from '../io/anycast-address.ts';
 import { type AnycastReceiver, receiveAnycast } from '../io/anycast-receiver.ts';
+import { Ballast } from '../io/ballast.ts';
 import { gstreamerDecoder } from '../io/frame-decoder.ts';
 import { type HttpServer, openHttpServer } from '../io/http-server.ts';
 import { createPeerClient } from '../io/peer-client.ts';
@@ -71,6 +72,8 @@ export async function startServer(options: ServerOptions): Promise<AsyncDisposab
     services.use(notice);
     const identity = await loadIdentity(config);
     const refusals = new Refusals(log);
+    // A full disk must not keep away the one who can make room on it.
+    await new Ballast(config.data).giveWay();
     const { incarnation } = beginIncarnation(config.data);
     const ingests = new IngestTable();
     const metrics = serverMetrics(options);

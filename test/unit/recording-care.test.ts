@@ -21,6 +21,7 @@ class CareRig implements AsyncDisposable {
   private constructor(rig: RetentionRig, days?: number) {
     this.rig = rig;
     this.care = new RecordingCare({
+      ballast: { lay: async () => undefined },
       server: 'ss-1',
       recorder: { ...rig.parts(), usable: () => true, indexProblem: () => undefined, openSegments: () => [] },
       settings: { days, reserveMb: 0, cameras: [] },
@@ -137,7 +138,7 @@ test('the network is told when nothing can be recorded, and nothing runs on afte
   it.care.usable(false);
   it.care.usable(true);
   assert.deepEqual(it.told, [false, true]);
-  assert.equal(it.rig.clock.pending, 3);
+  assert.equal(it.rig.clock.pending, 4);
   await it.care[Symbol.asyncDispose]();
   assert.equal(it.rig.clock.pending, 0);
 });

@@ -2,8 +2,8 @@
  * The outbox of one camera: samples that no server has acknowledged as durable, kept in RAM by GOP.
  *
  * Video and audio share the ring; a GOP begins with each video keyframe (without video: every second; at last after
- * `groupUsMax`, should the video be silent while the sound goes on). What was acknowledged is dropped a whole GOP at a
- * time, when all of it is durable. When the bound is reached the oldest GOP goes, counted, and leaves a gap in its
+ * `groupUsMax`, should the video be silent while the sound goes on, or a source's GOP be longer). What was acknowledged
+ * is dropped a whole GOP at a time, when all of it is durable: what stays can be decoded from its beginning on. When the bound is reached the oldest GOP goes, counted, and leaves a gap in its
  * place, which is told to every reader that comes by until a server has samples that were captured after the loss. The
  * gap's reason is that there was no manager when it was torn, or that the manager did not keep up.
  *
@@ -62,6 +62,15 @@ const samplesPerSecondMax = 200;
 
 function trackKey(captureId: string, trackId: number): string {
   return `${captureId}/${trackId}`;
+}
+
+/** Whether its pictures, if it has any, begin with a keyframe. */
+function beginsDecodable({ items }: Group): boolean {
+  for (const item of items) {
+    if (item.type === 'gap' || item.capture.tracks[item.trackId - 1]?.kind !== 'video') continue;
+    return item.sample.keyframe;
+  }
+  return true;
 }
 
 /** One loss in place of two; the longer one's reason. */
@@ -236,10 +245,21 @@ export class Outbox implements Backlog, BacklogIntake {
     }
     // Links keep order: a server that has what came after a loss has been told of it, or got what was lost.
     while (this.losses[0] !== undefined && this.hasDurableFrom(this.losses[0].end)) this.losses.shift();
-    while (this.groups.length > 1 && (this.groups[0] as Group).items.every((item) => this.isDone(item))) {
+    for (let done = this.doneGroups(); done > 0; done--) {
       for (const item of this.shiftGroup().items) this.noteDone(item);
     }
     this.forgetOldCaptures();
+  }
+
+  /** How many of the oldest groups are done, and not needed to decode the next; never all. */
+  private doneGroups(): number {
+    let done = 0;
+    for (const [place, { items }] of this.groups.entries()) {
+      const next = this.groups[place + 1];
+      if (next === undefined || !items.every((item) => this.isDone(item))) break;
+      if (beginsDecodable(next)) done = place + 1;
+    }
+    return done;
   }
 
   private hasDurableFrom(number: number): boolean {

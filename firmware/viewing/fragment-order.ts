@@ -3,8 +3,8 @@
  *
  * Captures follow one another by the time they began. Within a capture fragments are merged by PTS, the camera's own
  * clock, over all segments that overlap; duplicates are left in (the remuxer drops them, sample by sample, and learns
- * from `settledPtsUs` how long a hole may still be filled). A holder that fails is given up: what it had is reported
- * as lost and the others go on. Only the insides of segments that overlap now are held, and one read's bytes of each.
+ * from `settledPtsUs` how long a hole may still be filled). A holder that cannot be reached is given up: what it had is
+ * reported as lost and the others go on. Of a file that cannot be read everywhere only those fragments are lost. Only the insides of segments that overlap now are held, and one read's bytes of each.
  * Segments are known by their dates; where the camera's date was set back during a capture these say nothing about the
  * order, and the insides are asked for when each begins on the camera's clock. Times are µs.
  */
@@ -23,6 +23,8 @@ const readBytesMax = 1024 * 1024;
 const mappingSlackUs = 2_000_000;
 /** Dates of what another server manages go back by no more than an outbox holds, unless they were set. */
 const resumedUsMax = 600_000_000;
+/** Fragments of a segment in a row that cannot be read; then the rest is not tried, since a disk may take long to fail. */
+const unreadableMax = 3;
 /** Segments of one capture that are open at a time; more do not overlap unless something is broken. */
 const openMax = 32;
 
@@ -58,6 +60,8 @@ interface OpenSegment {
   readonly detail: Pick<SegmentDetail, 'tracks' | 'fragments'>;
   /** place of the next fragment */
   next: number;
+  /** how many before it could not be read */
+  unreadable: number;
   /** bytes read ahead, from `bytesAt` in the file */
   bytes: Buffer;
   bytesAt: number;
@@ -113,21 +117,38 @@ class Reader {
       const source = earliest(open);
       if (source === undefined) return;
       const listing = nextOf(source) as FragmentListing;
-      const parsed = await this.attempt(source.segment, utcOf(listing), () =>
-        readFragment(source, source.next),
-      );
+      const parsed = await this.attempt(source.segment, utcOf(listing), () => this.read(source, listing));
       source.next += 1;
       const payloadBase = source.bytes.byteOffset - source.bytesAt;
       open = open.filter(
         (other) => this.isWanted(nextOf(other)) && (parsed !== undefined || other !== source),
       );
-      if (parsed === undefined) continue;
+      if (parsed === undefined || parsed === 'unreadable') continue;
       const { segment } = source;
       const { tracks } = source.detail;
       const startUs = waiting[pending]?.startUs ?? Number.POSITIVE_INFINITY;
       const settledPtsUs = settledAfter(open, startUs - (timeOf(listing) - listing.fromPtsUs));
       const { captureId } = segment;
       yield { tracks, captureId, listing, parsed, settledPtsUs, segment, payloadBase };
+    }
+  }
+
+  /** The next fragment; when that alone cannot be read, it is lost. Rejects with a Failure when the rest is. */
+  private async read(source: OpenSegment, listing: FragmentListing): Promise<ParsedFragment | 'unreadable'> {
+    try {
+      const parsed = await readEither(source, source.next);
+      source.unreadable = 0;
+      return parsed;
+    } catch (thrown) {
+      source.unreadable += 1;
+      if (!isUnreadable(thrown) || source.unreadable >= unreadableMax) throw thrown;
+      const { fromPtsUs, toPtsUs, mapping } = listing;
+      const { range, onLost } = this.options;
+      const [fromUs, toUs] = [fromPtsUs + mapping.offsetUs, toPtsUs + mapping.offsetUs];
+      if (toUs > range.fromUs) {
+        onLost({ fromUs: Math.max(fromUs, range.fromUs), toUs: Math.min(toUs, range.toUs) });
+      }
+      return 'unreadable';
     }
   }
 
@@ -173,6 +194,7 @@ class Reader {
         holder,
         detail: { tracks, fragments },
         next: 0,
+        unreadable: 0,
         bytes: Buffer.alloc(0),
         bytesAt: 0,
       };
@@ -248,11 +270,19 @@ function settledAfter(open: readonly OpenSegment[], unopenedPtsUs: number): numb
 async function seek(open: OpenSegment, fromUs: number): Promise<void> {
   const after = open.detail.fragments.findIndex((listing) => utcOf(listing) > fromUs);
   open.next = Math.max(0, (after < 0 ? open.detail.fragments.length : after) - 1);
-  while (open.next > 0) {
-    const parsed = await readFragment(open, open.next);
-    if (beginsWithKeyframe(open.detail.tracks, parsed)) return;
-    open.next -= 1;
+  for (let unreadable = 0; open.next > 0; open.next -= 1) {
+    try {
+      if (beginsWithKeyframe(open.detail.tracks, await readEither(open, open.next))) return;
+    } catch (thrown) {
+      unreadable += 1;
+      if (!isUnreadable(thrown) || unreadable >= unreadableMax) throw thrown;
+    }
   }
+}
+
+/** A part of a file, whose other parts may be well: not a server that cannot be reached. */
+function isUnreadable(thrown: unknown): boolean {
+  return thrown instanceof Failure && thrown.code !== 'UNREACHABLE';
 }
 
 function beginsWithKeyframe(tracks: readonly TrackDescription[], parsed: ParsedFragment): boolean {
@@ -261,7 +291,20 @@ function beginsWithKeyframe(tracks: readonly TrackDescription[], parsed: ParsedF
   return parsed.batches.some(({ trackId, samples }) => isVideo(trackId) && samples[0]?.keyframe === true);
 }
 
-async function readFragment(open: OpenSegment, place: number): Promise<ParsedFragment> {
+/** Reads the fragment and what follows, or alone, because what was read with it may be what fails. */
+function readEither(open: OpenSegment, place: number): Promise<ParsedFragment> {
+  return readFragment(open, place).catch((thrown: unknown) => {
+    if (!isUnreadable(thrown)) throw thrown;
+    return readFragment(open, place, 0);
+  });
+}
+
+/** Reads the fragment, and with it what follows, up to `aheadMax` bytes in all. */
+async function readFragment(
+  open: OpenSegment,
+  place: number,
+  aheadMax = readBytesMax,
+): Promise<ParsedFragment> {
   const { fragments } = open.detail;
   const listing = fragments[place] as FragmentListing;
   const held = listing.offset - open.bytesAt;
@@ -269,7 +312,7 @@ async function readFragment(open: OpenSegment, place: number): Promise<ParsedFra
     let end = listing.offset + listing.bytes;
     for (let i = place + 1; i < fragments.length; i++) {
       const following = fragments[i] as FragmentListing;
-      if (following.offset !== end || end + following.bytes - listing.offset > readBytesMax) break;
+      if (following.offset !== end || end + following.bytes - listing.offset > aheadMax) break;
       end += following.bytes;
     }
     const { camera, name } = open.segment;

@@ -64,7 +64,7 @@ export async function openPlayback(
   const written: TimeRange[] = [];
   const note = ({ bytes, holds }: RemuxedChunk): Buffer => {
     written.push(holds);
-    if (written.length > 1000) written.splice(0, written.length, ...mergeRanges(written, seamUs));
+    if (written.length > 1000) written.splice(0, written.length, ...mergeRanges(written, roundingUs));
     return bytes;
   };
   const onChanged = (atUs: number): void => {
@@ -87,7 +87,7 @@ export async function openPlayback(
         await chunks.return();
       }
     })(),
-    missing: () => subtractRanges([...partial, ...lost], mergeRanges(written, seamUs), roundingUs),
+    missing: () => subtractRanges([...partial, ...lost], mergeRanges(written, roundingUs), roundingUs),
     changedUs: () => changedUs,
   };
 }

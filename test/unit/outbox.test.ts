@@ -274,6 +274,29 @@ describe('an outbox', () => {
     assert.deepEqual(words(), ['1/3', '1/4', '2/3', '1/5'], 'the picture after 5 may need 3, 4 and 5');
   });
 
+  test('keeps the keyframe of a GOP that is longer than a group as long as it is needed', () => {
+    const source = new Source(new Outbox(roomy));
+    const { outbox } = source;
+    const firstWanted = (): number | undefined => {
+      const { number, wants } = outbox.resume();
+      const [first] = readAll(outbox, number).filter(wants);
+      return first?.type === 'sample' ? first.sample.sequence : undefined;
+    };
+    const acknowledge = (through: number): void =>
+      outbox.acknowledge([{ captureId: 'boot.0', trackId: 1, through }]);
+    source.gop(450);
+    acknowledge(230);
+    assert.equal(firstWanted(), 0, '45 s in one GOP, of which 23 are durable');
+    acknowledge(430);
+    assert.equal(firstWanted(), 0);
+    source.gop(10);
+    acknowledge(448);
+    assert.equal(firstWanted(), 0);
+    acknowledge(449);
+    assert.equal(firstWanted(), 450);
+    assert.equal(outbox.bytes, 1_000);
+  });
+
   test('is bounded whatever times and sizes a source claims', () => {
     const stuck = new Source(new Outbox({ bytesMax: 1_000_000, secondsMax: 5 }));
     stuck.add('keyframe', 1);

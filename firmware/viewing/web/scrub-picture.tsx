@@ -4,7 +4,7 @@
  * another time.
  */
 import { useSignal } from '@preact/signals';
-import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { CachedKeyframe } from './keyframe-cache.ts';
 import { Scrubber } from './scrubber.ts';
 import { clockText, durationText } from './time-text.ts';
@@ -28,7 +28,7 @@ export function ScrubPicture({ camera, name, ms, gap }: ScrubPictureProps) {
   const shown = useSignal<CachedKeyframe | undefined>(undefined);
   /** the time of which no picture came */
   const failedMs = useSignal<number | undefined>(undefined);
-  useEffect(() => {
+  useLayoutEffect(() => {
     return () => {
       scrubber.current?.close();
       scrubber.current = undefined;
